@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The commands, in the order in which --help lists them. A new command is a file and a line here.
+ */
+#include "cli/commands.h"
+
+#include <stddef.h>
+
+const struct kmln_command *const kmln_commands[] = {
+	NULL,
+};

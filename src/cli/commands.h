@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One declaration for each command's file. */
+#ifndef KMLN_CLI_COMMANDS_H
+#define KMLN_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+#endif

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Help on stdout, at most 80 columns, and the bash completion: both printed from the option tables.
+ */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define HELP_COLUMN 26
+#define WIDTH 80
+
+/* Prints text from HELP_COLUMN on, wrapped at blanks. */
+static void print_wrapped(const char *text)
+{
+	int column = HELP_COLUMN;
+
+	while (*text) {
+		int n = (int)strcspn(text, " ");
+
+		if (column + n > WIDTH && column > HELP_COLUMN) {
+			printf("\n%*s", HELP_COLUMN, "");
+			column = HELP_COLUMN;
+		}
+		printf("%.*s%s", n, text, text[n] ? " " : "");
+		column += n + 1;
+		text += n + (text[n] == ' ');
+	}
+	printf("\n");
+}
+
+static void print_option(char letter, const char *name, const char *arg, const char *help)
+{
+	char left[64];
+	int n = snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", letter ? '-' : ' ',
+		letter ? letter : ' ', letter ? ", " : "  ", name, arg ? " " : "", arg ? arg : "");
+
+	printf("%-*s", HELP_COLUMN - 1, left);
+	if (n >= HELP_COLUMN - 1)
+		printf("\n%*s", HELP_COLUMN - 1, "");
+	printf(" ");
+	print_wrapped(help);
+}
+
+static void print_globals(void)
+{
+	print_option('q', "quiet", NULL, "say nothing but errors");
+	print_option('v', "verbose", NULL, "say more of what is done");
+	print_option('h', "help", NULL, "show this help");
+}
+
+void kmln_help_command(const struct kmln_command *command)
+{
+	printf("Usage: kmln %s [OPTIONS]%s%s\n\n%s.\n", command->name, *command->args ? " " : "",
+		command->args, command->summary);
+	if (command->details)
+		printf("\n%s\n", command->details);
+	printf("\nOptions:\n");
+	for (const struct kmln_opt *o = command->opts; o->name; o++)
+		print_option(o->letter, o->name, o->arg, o->help);
+	print_globals();
+	printf("\nMore in the manual: man kmln-%s\n", command->name);
+}
+
+void kmln_help_all(void)
+{
+	printf("Usage: kmln COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+	       "Runs Linux machines on whichever virtualisation the host offers, and moves\n"
+	       "a machine from one to another with its software and settings kept.\n\n"
+	       "Commands:\n");
+	for (const struct kmln_command *const *c = kmln_commands; *c; c++)
+		if (!(*c)->hidden)
+			printf("  %-10s %s\n", (*c)->name, (*c)->summary);
+	printf("\nOptions:\n");
+	print_globals();
+	print_option(0, "version", NULL, "show the version");
+	printf("\n`kmln COMMAND --help` tells more, and the manual: man kmln\n");
+}
+
+static void print_choices(const struct kmln_command *c)
+{
+	for (const struct kmln_opt *o = c->opts; o->name; o++) {
+		if (o->kind == KMLN_OPT_FLAG)
+			continue;
+		printf("\t%s:--%s", c->name, o->name);
+		if (o->letter)
+			printf("|%s:-%c", c->name, o->letter);
+		printf(") ");
+		if (o->kind == KMLN_OPT_CHOICE) {
+			printf("COMPREPLY=($(compgen -W '");
+			for (const char *const *w = o->choices; *w; w++)
+				printf("%s%s", w == o->choices ? "" : " ", *w);
+			printf("' -- \"$cur\"))");
+		} else if (o->kind == KMLN_OPT_FILE) {
+			printf("compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))");
+		} else if (o->kind == KMLN_OPT_FOLDER) {
+			printf("compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\"))");
+		} else {
+			printf("COMPREPLY=()");
+		}
+		printf("; return ;;\n");
+	}
+}
+
+void kmln_completion_bash(void)
+{
+	printf("# bash completion for kmln; made from the option tables when kmln was built\n"
+	       "_kmln()\n{\n"
+	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]}\n"
+	       "\tCOMPREPLY=()\n"
+	       "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\tCOMPREPLY=($(compgen -W '");
+	for (const struct kmln_command *const *c = kmln_commands; *c; c++)
+		if (!(*c)->hidden)
+			printf("%s ", (*c)->name);
+	printf("--help --version' -- \"$cur\"))\n\t\treturn\n\tfi\n\tcase \"$cmd:$prev\" in\n");
+	for (const struct kmln_command *const *c = kmln_commands; *c; c++)
+		if (!(*c)->hidden)
+			print_choices(*c);
+	printf("\tesac\n\tcase \"$cmd:$cur\" in\n");
+	for (const struct kmln_command *const *c = kmln_commands; *c; c++) {
+		if ((*c)->hidden)
+			continue;
+		printf("\t%s:-*) COMPREPLY=($(compgen -W '", (*c)->name);
+		for (const struct kmln_opt *o = (*c)->opts; o->name; o++)
+			printf("--%s ", o->name);
+		printf("--quiet --verbose --help' -- \"$cur\")) ;;\n");
+		if ((*c)->complete_words) {
+			printf("\t%s:*) COMPREPLY=($(compgen -W '", (*c)->name);
+			for (const char *const *w = (*c)->complete_words; *w; w++)
+				printf("%s%s", w == (*c)->complete_words ? "" : " ", *w);
+			printf("' -- \"$cur\")%s) ;;\n",
+				(*c)->complete_files ? " $(compgen -f -- \"$cur\")" : "");
+		} else if ((*c)->complete_files) {
+			printf("\t%s:*) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n",
+				(*c)->name);
+		}
+	}
+	printf("\tesac\n}\ncomplete -F _kmln kmln\n");
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The list of edits and its text. Adding is the only way in, so the rules of edits.h hold always.
+ */
+#include "plan/edits.h"
+
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/diff.h"
+#include "plan/print.h"
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void keep(void *path)
+{
+	(void)path; /* the pool owns it */
+}
+
+void kmln_edits_init(struct kmln_edits *edits, struct kmln_pool *pool)
+{
+	*edits = (struct kmln_edits){.pool = pool};
+}
+
+void kmln_edits_fini(struct kmln_edits *edits)
+{
+	tdestroy(edits->paths, keep);
+	edits->paths = NULL;
+}
+
+bool kmln_edits_has(const struct kmln_edits *edits, const char *path)
+{
+	return tfind(path, (void *const *)&edits->paths, compare_paths);
+}
+
+int kmln_edits_add(struct kmln_edits *edits, const struct kmln_edit *edit, struct kmln_error *err)
+{
+	struct kmln_edit *slot;
+
+	if (edit->path) {
+		if (kmln_edits_has(edits, edit->path))
+			return kmln_fail(err, EEXIST, "step %s: another step edits %s already",
+				edit->by, edit->path);
+		if (!tsearch(edit->path, &edits->paths, compare_paths))
+			abort();
+	}
+	slot = kmln_pool_append(edits->pool, &edits->items, &edits->count, sizeof(*slot));
+	*slot = *edit;
+	return 0;
+}
+
+const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
+{
+	static const char *const names[] = {
+		[KMLN_EDIT_SHIFT] = "shift",
+		[KMLN_EDIT_RESIZE] = "resize",
+		[KMLN_EDIT_BYTES] = "bytes",
+		[KMLN_EDIT_MKDIR] = "mkdir",
+		[KMLN_EDIT_PUT] = "put",
+		[KMLN_EDIT_SYMLINK] = "symlink",
+	};
+
+	_Static_assert(KMLN_COUNT(names) == KMLN_EDIT_KINDS, "a name for each kind");
+	return names[kind];
+}
+
+/* Edits that are one line together: kit files and folders in a row, of one step. */
+static size_t kit_run(const struct kmln_edits *edits, size_t from)
+{
+	size_t i = from;
+
+	while (i < edits->count && kmln_eq(edits->items[i].by, edits->items[from].by) &&
+		(edits->items[i].from || edits->items[i].kind == KMLN_EDIT_MKDIR))
+		i++;
+	return i - from;
+}
+
+static void print_run(
+	const struct kmln_edits *edits, size_t from, size_t count, struct kmln_buf *out)
+{
+	const struct kmln_edit *first = &edits->items[from];
+	size_t common = strlen(first->path), files = 0;
+	uint64_t bytes = 0;
+	char *object;
+
+	for (size_t i = from; i < from + count; i++) {
+		const struct kmln_edit *e = &edits->items[i];
+		size_t n = 0;
+
+		while (n < common && e->path[n] == first->path[n])
+			n++;
+		common = n;
+		files += e->kind == KMLN_EDIT_PUT;
+		bytes += e->kind == KMLN_EDIT_PUT ? e->size : 0;
+	}
+	while (common && first->path[common - 1] != '/' && first->path[common] != '\0')
+		common--;
+	object = kmln_pool_printf(edits->pool, "%.*s: %zu files, %s, from kernel %s", (int)common,
+		first->path, files, kmln_plan_bytes(edits->pool, bytes),
+		edits->kit ? edits->kit : "kit");
+	kmln_plan_line(out, "put", object, first->by, first->why);
+}
+
+static void print_put(
+	const struct kmln_edits *edits, const struct kmln_edit *e, struct kmln_buf *out)
+{
+	const char *size = kmln_plan_bytes(edits->pool, e->size);
+	char *object;
+
+	if (e->replaces)
+		object = kmln_pool_printf(edits->pool, "%s, %s in place of %s", e->path, size,
+			kmln_plan_bytes(edits->pool, e->replaces_size));
+	else
+		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s%s", e->path, e->mode,
+			e->uid, e->gid, size, e->from ? ", from kit" : "");
+	kmln_plan_line(out, "put", object, e->by, e->why);
+	if (e->data && kmln_is_text(e->data, e->size) &&
+		(!e->replaces || kmln_is_text(e->replaces, e->replaces_size)))
+		kmln_diff(out, e->replaces ? e->replaces : "", e->replaces ? e->replaces_size : 0,
+			e->data, e->size);
+}
+
+static void print_one(
+	const struct kmln_edits *edits, const struct kmln_edit *e, struct kmln_buf *out)
+{
+	const char *verb = kmln_edit_kind_name(e->kind);
+	const char *object = e->path;
+
+	switch (e->kind) {
+	case KMLN_EDIT_SHIFT:
+		object = kmln_pool_printf(
+			edits->pool, "+%llu bytes in front", (unsigned long long)e->offset);
+		break;
+	case KMLN_EDIT_RESIZE:
+		object =
+			kmln_pool_printf(edits->pool, "to %llu bytes", (unsigned long long)e->size);
+		break;
+	case KMLN_EDIT_BYTES:
+		object = kmln_pool_printf(edits->pool, "0x%llx +%llu bytes",
+			(unsigned long long)e->offset, (unsigned long long)e->size);
+		break;
+	case KMLN_EDIT_MKDIR:
+		object = kmln_pool_printf(
+			edits->pool, "%s %04o %u:%u", e->path, e->mode, e->uid, e->gid);
+		break;
+	case KMLN_EDIT_SYMLINK:
+		object = kmln_pool_printf(edits->pool, "%s -> %s", e->path, e->data);
+		break;
+	case KMLN_EDIT_PUT:
+		print_put(edits, e, out);
+		return;
+	case KMLN_EDIT_KINDS:
+		return;
+	}
+	kmln_plan_line(out, verb, object, e->by, e->why);
+}
+
+void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf *out)
+{
+	for (size_t i = 0; i < edits->count;) {
+		size_t run = all ? 0 : kit_run(edits, i);
+
+		if (run > 2) {
+			print_run(edits, i, run, out);
+			i += run;
+		} else {
+			print_one(edits, &edits->items[i++], out);
+		}
+	}
+}

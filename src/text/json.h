@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making and printing JSON: the one home of jansson. Values are made, put into their parent, which
+ * then owns them, and the root is printed and freed in one call.
+ */
+#ifndef KMLN_TEXT_JSON_H
+#define KMLN_TEXT_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+struct kmln_json;
+
+struct kmln_json *kmln_json_object(void);
+struct kmln_json *kmln_json_array(void);
+/* NULL gives null. Bytes that are not UTF-8 become the text \xNN. */
+struct kmln_json *kmln_json_text(const char *text);
+struct kmln_json *kmln_json_number(uint64_t number);
+struct kmln_json *kmln_json_real(double number);
+struct kmln_json *kmln_json_bool(bool yes);
+
+/* Both take `value` over; kmln_json_set returns it, for filling it further. */
+struct kmln_json *kmln_json_set(struct kmln_json *object, const char *key, struct kmln_json *value);
+struct kmln_json *kmln_json_add(struct kmln_json *array, struct kmln_json *value);
+
+/* Prints with two blanks of indent and a newline, keys in the order they were set, and frees. */
+int kmln_json_print_free(struct kmln_json *root, FILE *to, struct kmln_error *err);
+
+#endif

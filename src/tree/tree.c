@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The core around the kinds: checks a path once, puts it in front of errors, and follows links. The
+ * kinds stay small because what is common to all is done here.
+ */
+#include "tree/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LINKS_MAX 40
+#define PATH_LIMIT 4096
+
+static int check_path(const char *path, struct kmln_error *err)
+{
+	if (path[0] != '/')
+		return kmln_fail(err, EINVAL, "'%s' is not absolute", path);
+	if (strlen(path) >= PATH_LIMIT)
+		return kmln_fail(err, ENAMETOOLONG, "a path of %zu bytes", strlen(path));
+	return 0;
+}
+
+#define CALL(tree, path, ...) \
+	({ \
+		int r_ = check_path(path, err); \
+		if (r_ == 0) { \
+			r_ = (tree)->ops->__VA_ARGS__; \
+			if (r_ < 0) \
+				r_ = kmln_wrap(err, "%s", path); \
+		} \
+		r_; \
+	})
+
+int kmln_tree_stat(
+	struct kmln_tree *tree, const char *path, struct kmln_stat *st, struct kmln_error *err)
+{
+	return CALL(tree, path, stat(tree, path, st, err));
+}
+
+int kmln_tree_readlink(
+	struct kmln_tree *tree, const char *path, struct kmln_buf *target, struct kmln_error *err)
+{
+	return CALL(tree, path, readlink(tree, path, target, err));
+}
+
+int kmln_tree_list(struct kmln_tree *tree, const char *path, kmln_name_fn fn, void *data,
+	struct kmln_error *err)
+{
+	return CALL(tree, path, list(tree, path, fn, data, err));
+}
+
+int kmln_tree_read(struct kmln_tree *tree, const char *path, kmln_chunk_fn fn, void *data,
+	struct kmln_error *err)
+{
+	return CALL(tree, path, read(tree, path, fn, data, err));
+}
+
+int kmln_tree_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	struct kmln_error *err)
+{
+	return CALL(tree, path, mkdir(tree, path, meta, err));
+}
+
+int kmln_tree_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	uint64_t size, kmln_source_fn fn, void *data, struct kmln_error *err)
+{
+	return CALL(tree, path, put(tree, path, meta, size, fn, data, err));
+}
+
+int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *target,
+	const struct kmln_meta *meta, struct kmln_error *err)
+{
+	return CALL(tree, path, symlink(tree, path, target, meta, err));
+}
+
+int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err)
+{
+	struct kmln_tree *t = *tree;
+
+	*tree = NULL;
+	return t ? t->ops->close(t, err) : 0;
+}
+
+void kmln_tree_cleanup(struct kmln_tree **tree)
+{
+	struct kmln_error ignored;
+
+	kmln_tree_close(tree, &ignored);
+}
+
+/* Puts `first` in front of what is still to be walked. */
+static void put_in_front(struct kmln_buf *rest, const char *first, const char *behind)
+{
+	struct kmln_buf joined = {0};
+
+	kmln_buf_printf(&joined, "%s/%s", first, behind);
+	kmln_buf_fini(rest);
+	*rest = joined;
+}
+
+int kmln_tree_resolve(
+	struct kmln_tree *tree, const char *path, struct kmln_buf *real, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf rest = {0}, at = {0};
+	unsigned links = 0;
+	int r = check_path(path, err);
+
+	if (r < 0)
+		return r;
+	kmln_buf_str(&rest, path);
+	for (const char *p = rest.data; *p;) {
+		size_t length = strcspn(p, "/"), before = at.size;
+		struct kmln_stat st;
+
+		if (length == 0 || (length == 1 && p[0] == '.')) {
+			p += length + (p[length] == '/');
+			continue;
+		}
+		if (length == 2 && p[0] == '.' && p[1] == '.') {
+			while (at.size && at.data[--at.size] != '/')
+				;
+			if (at.data)
+				at.data[at.size] = '\0';
+			p += length + (p[length] == '/');
+			continue;
+		}
+		kmln_buf_str(&at, "/");
+		kmln_buf_add(&at, p, length);
+		p += length;
+		if (at.size >= PATH_LIMIT)
+			return kmln_fail(
+				err, ENAMETOOLONG, "%s: resolves to a path too long", path);
+		r = kmln_tree_stat(tree, at.data, &st, err);
+		if (r == -ENOENT && p[strspn(p, "/")] == '\0')
+			break; /* the last one may be missing */
+		if (r < 0)
+			return r;
+		if (S_ISLNK(st.mode)) {
+			KMLN_BUF struct kmln_buf target = {0};
+			KMLN_FREE char *behind = kmln_strdup(p);
+
+			if (++links > LINKS_MAX)
+				return kmln_fail_sys(err, ELOOP, "%s", path);
+			r = kmln_tree_readlink(tree, at.data, &target, err);
+			if (r < 0)
+				return r;
+			at.size = target.data[0] == '/' ? 0 : before;
+			at.data[at.size] = '\0';
+			put_in_front(&rest, target.data, behind);
+			p = rest.data;
+		} else if (*p && !S_ISDIR(st.mode)) {
+			return kmln_fail_sys(err, ENOTDIR, "%s", at.data);
+		}
+	}
+	kmln_buf_str(real, at.size ? at.data : "/");
+	return 0;
+}
+
+struct load {
+	struct kmln_buf *to;
+	size_t start, limit;
+};
+
+static int load_chunk(void *data, const char *bytes, size_t size, struct kmln_error *err)
+{
+	struct load *load = data;
+
+	if (load->to->size - load->start + size > load->limit)
+		return kmln_fail(err, EFBIG, "longer than %zu bytes", load->limit);
+	kmln_buf_add(load->to, bytes, size);
+	return 0;
+}
+
+int kmln_tree_load(struct kmln_tree *tree, const char *path, size_t limit, struct kmln_buf *to,
+	struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf real = {0};
+	struct load load = {to, to->size, limit};
+	struct kmln_stat st;
+	int r = kmln_tree_resolve(tree, path, &real, err);
+
+	if (r == 0)
+		r = kmln_tree_stat(tree, real.data, &st, err);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(st.mode))
+		return kmln_fail(err, EINVAL, "%s: not a regular file", path);
+	kmln_buf_add(to, "", 0);
+	return kmln_tree_read(tree, real.data, load_chunk, &load, err);
+}
+
+static int add_name(void *data, const char *name, struct kmln_error *err)
+{
+	(void)err;
+	kmln_strv_add(data, name);
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int kmln_tree_names(
+	struct kmln_tree *tree, const char *path, struct kmln_strv *names, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf real = {0};
+	int r = kmln_tree_resolve(tree, path, &real, err);
+
+	if (r == 0)
+		r = kmln_tree_list(tree, real.data, add_name, names, err);
+	if (r == 0 && names->count)
+		qsort(names->items, names->count, sizeof(char *), compare_names);
+	return r;
+}
