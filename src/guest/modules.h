@@ -20,9 +20,8 @@ enum kmln_driver {
 };
 
 struct kmln_module {
-	const char *name; /* with '_' only: "virtio_blk" */
+	const char *name; /* with '_' only: "virtio_blk"; fit for a file name */
 	const char *file; /* below the folder: "kernel/drivers/block/virtio_blk.ko" */
-	const struct kmln_module *const *needs; /* direct and indirect, in load order; NULL-ended */
 };
 
 /*
