@@ -64,6 +64,8 @@ static int spawn(
 	posix_spawn_file_actions_adddup2(&actions, in_fd, 0);
 	posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
 	posix_spawn_file_actions_adddup2(&actions, err_fd, 2);
+	if (child->folder)
+		posix_spawn_file_actions_addchdir_np(&actions, child->folder);
 	if (child->keep_fd > 2)
 		posix_spawn_file_actions_adddup2(&actions, child->keep_fd, child->keep_fd);
 	sigemptyset(&none);
