@@ -28,30 +28,42 @@ struct kmln_probe {
 	size_t count;
 };
 
-/* A machine to be started. Paths are those inside its sandbox, all made by kmln: no odd bytes. */
+/*
+ * A machine to be started. Paths are those inside its sandbox, all made by kmln: absolute, and
+ * without blanks, commas and colons, which a launch refuses (KMLN_EUSAGE).
+ *
+ * Who starts the machine sets TMPDIR in its environment: QEMU keeps what a snapshot throws away
+ * there; UML keeps the guest's memory in a file there, so for UML it must be on a tmpfs. UML also
+ * needs /dev/null to be there. Standard input and output are the guest's console.
+ */
 struct kmln_launch {
-	const char *program; /* linux.uml or qemu-system-x86_64 */
-	const char *disk; /* the image */
+	const char *program; /* linux.uml or qemu-system-x86_64; NULL: by name, from PATH */
+	const char *disk; /* the image, raw */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
-	bool read_only; /* the image is only read; writes go to `overlay` or to nowhere */
-	const char *overlay; /* UML: copy-on-write file to make; NULL: write to the image */
-	bool snapshot; /* writes are thrown away at the end */
-	uint64_t memory; /* bytes */
-	/* A kernel given from outside; NULL: UML has its own, QEMU lets the disk's boot loader
-	 * work. */
+	bool read_only; /* the guest sees a disk that it cannot write; `snapshot` goes before */
+	bool snapshot; /* the image is only read, and what the guest writes is thrown away */
+	const char *overlay; /* UML: the copy-on-write file that keeps the writes of a snapshot; it
+			      * is made, and must not be there yet. NULL: `run`/disk.cow */
+	uint64_t memory; /* bytes, rounded up to whole MiB */
+	/* A kernel given from outside; NULL: UML has its own and refuses another, QEMU lets the
+	 * disk's boot loader work. UML takes an initramfs alone, QEMU only with a kernel. */
 	const char *kernel, *initramfs;
-	const char *cmdline; /* for that kernel; UML: more words for its command line; or NULL */
-	const char *run; /* a private writable folder */
+	/* More words for the kernel, divided by blanks, behind kmln's own (root=, rw or ro, console
+	 * and the like; the last one of a kind counts); NULL: none. QEMU: only with a kernel. */
+	const char *cmdline;
+	const char *run; /* a private writable folder. UML's control socket is kmln/mconsole in it;
+			  * a folder kmln left there by an earlier machine must be removed. */
 };
 
 struct kmln_platform {
 	const char *name; /* "uml" */
 	const char *summary; /* for lists */
 	const char *console; /* the guest's console device without /dev/: "ttyS0" */
-	const char *disk; /* the first disk as the guest sees it, without /dev/: "ubda" */
+	const char
+		*disk; /* the first disk as the guest sees it, without /dev/: "ubda"; NULL: none */
 	/*
-	 * What the guest must bring itself. Drivers are module names with underscores, each a list
-	 * of one needed thing: the kernel must have them built in or as modules.
+	 * What the guest must bring itself. Drivers are module names with underscores: the guest's
+	 * kernel must have each of them built in or as a module.
 	 */
 	bool needs_kernel; /* a kernel of its own, with `drivers` */
 	bool needs_loader; /* a partition table and a boot loader */
@@ -68,5 +80,13 @@ struct kmln_platform {
 extern const struct kmln_platform *const kmln_platforms[];
 /* NULL where there is no such platform. */
 const struct kmln_platform *kmln_platform_find(const char *name);
+
+extern const struct kmln_platform kmln_platform_kvm, kmln_platform_uml, kmln_platform_qemu,
+	kmln_platform_xen, kmln_platform_container;
+
+/* For the launches: refuses paths and sizes that no command line should carry. */
+int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err);
+/* The guest's memory in whole MiB. */
+uint64_t kmln_launch_mib(const struct kmln_launch *launch);
 
 #endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the platforms qemu and kvm have in common: one machine, two accelerators. */
+#ifndef KMLN_PLATFORM_QEMU_H
+#define KMLN_PLATFORM_QEMU_H
+
+#include "platform/platform.h"
+
+#define KMLN_QEMU_PROGRAM "qemu-system-x86_64"
+#define KMLN_QEMU_PACKAGE "qemu-system-x86"
+
+/* Of the machine that kmln_qemu_launch() describes. */
+extern const char *const kmln_qemu_drivers[];
+
+/* The launch of both; `accel` is "tcg" or "kvm". */
+int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const char *cpu,
+	struct kmln_strv *argv, struct kmln_error *err);
+
+#endif
