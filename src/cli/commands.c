@@ -6,5 +6,7 @@
 #include <stddef.h>
 
 const struct kmln_command *const kmln_commands[] = {
+	&kmln_command_boot,
+	&kmln_command_confine,
 	NULL,
 };

@@ -5,4 +5,7 @@
 
 #include "cli/cli.h"
 
+extern const struct kmln_command kmln_command_boot;
+extern const struct kmln_command kmln_command_confine;
+
 #endif

@@ -117,8 +117,8 @@ void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out
 		if (a->why)
 			kmln_buf_str(&why, a->why);
 		if (a->timeout)
-			kmln_buf_printf(&why, "%swithin %u s of the start", a->why ? ", " : "",
-				a->timeout);
+			kmln_buf_printf(
+				&why, "%swithin %u s of the start", a->why ? ", " : "", a->timeout);
 		kmln_plan_line(out, kind_names[a->kind], object.data, actions->by, why.data);
 		if (a->spawn)
 			print_spawn(out, a->spawn);

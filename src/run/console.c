@@ -21,11 +21,11 @@ static bool is_text(struct kmln_console *console, unsigned char c)
 			console->escape = ESCAPE;
 		return c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f);
 	case ESCAPE:
-		console->escape = c == '['				    ? CONTROL
-				  : strchr("]PX^_", c) && c		    ? STRING
-				  : c >= 0x20 && c <= 0x2f		    ? INTERMEDIATE
-				  : c == 0x1b				    ? ESCAPE
-									    : PLAIN;
+		console->escape = c == '['		    ? CONTROL
+				  : strchr("]PX^_", c) && c ? STRING
+				  : c >= 0x20 && c <= 0x2f  ? INTERMEDIATE
+				  : c == 0x1b		    ? ESCAPE
+							    : PLAIN;
 		return false;
 	case INTERMEDIATE:
 		if (c < 0x20 || c > 0x2f)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a machine has written on its console, as text to search in: escape sequences, NULs,
- * carriage returns and other control bytes are taken out, and the last 64 KiB are kept. Pure: bytes go in, answers come
- * out. A guest may write anything, without a newline and for ever: the work for each byte and the
- * memory are bounded.
+ * carriage returns and other control bytes are taken out, and the last 64 KiB are kept. Pure: bytes
+ * go in, answers come out. A guest may write anything, without a newline and for ever: the work for
+ * each byte and the memory are bounded.
  */
 #ifndef KMLN_RUN_CONSOLE_H
 #define KMLN_RUN_CONSOLE_H

@@ -61,7 +61,8 @@ static void take(struct kmln_buf *buf, size_t size)
  * silent for a while stands for it, see plan/actions.h. Bulk data does not belong here. */
 static size_t may_type(struct machine *m, int64_t time)
 {
-	const char *end = m->to_guest.size ? memchr(m->to_guest.data, '\n', m->to_guest.size) : NULL;
+	const char *end =
+		m->to_guest.size ? memchr(m->to_guest.data, '\n', m->to_guest.size) : NULL;
 	size_t line = end ? (size_t)(end - m->to_guest.data) + 1 : m->to_guest.size;
 	int64_t last = m->heard > m->typed_at ? m->heard : m->typed_at;
 	size_t most = m->spawn->typed_at_once;
@@ -219,9 +220,9 @@ static int turn(struct machine *m, int64_t deadline, struct kmln_error *err)
 	if (fds[6].revents)
 		read_keys(m);
 	type(m, time);
-	if (!m->panicked && (*m->console.panic || *m->words.panic ||
-				    (m->words.text.size &&
-					    strstr(m->words.text.data, "KVM internal error"))))
+	if (!m->panicked &&
+		(*m->console.panic || *m->words.panic ||
+			(m->words.text.size && strstr(m->words.text.data, "KVM internal error"))))
 		m->panicked = time;
 	return 0;
 }
@@ -280,8 +281,8 @@ static int judge(struct machine *m, struct kmln_error *err)
 	if (status == 128 + SIGABRT)
 		return kmln_fail(err, EIO, "the machine's program aborted: %s", words);
 	if (status)
-		return kmln_fail(err, EIO, "the machine's program ended with status %d: %s", status,
-			words);
+		return kmln_fail(
+			err, EIO, "the machine's program ended with status %d: %s", status, words);
 	return 0;
 }
 
@@ -289,8 +290,8 @@ static int judge(struct machine *m, struct kmln_error *err)
  * What ends any step. Returns 1 to go on, 0 where the user wants no more, or a negative code; the
  * machine's own end is no matter of this function.
  */
-static int go_on(struct machine *m, const struct kmln_action *step, int64_t deadline,
-	struct kmln_error *err)
+static int go_on(
+	struct machine *m, const struct kmln_action *step, int64_t deadline, struct kmln_error *err)
 {
 	int64_t time = now();
 
@@ -304,8 +305,8 @@ static int go_on(struct machine *m, const struct kmln_action *step, int64_t dead
 	if (time < deadline)
 		return 1;
 	if (step->kind == KMLN_ACTION_EXPECT)
-		return kmln_fail(err, ETIMEDOUT, "'%s' did not appear within %u seconds", step->text,
-			step->timeout);
+		return kmln_fail(err, ETIMEDOUT, "'%s' did not appear within %u seconds",
+			step->text, step->timeout);
 	return kmln_fail(err, ETIMEDOUT, "did not end within %u seconds", step->timeout);
 }
 
@@ -322,7 +323,8 @@ static int compile(const char *text, regex_t *regex, struct kmln_error *err)
 	if (!r)
 		return 0;
 	regerror(r, regex, words, sizeof(words));
-	return kmln_fail(err, KMLN_EUSAGE, "'%s' is no extended regular expression: %s", text, words);
+	return kmln_fail(
+		err, KMLN_EUSAGE, "'%s' is no extended regular expression: %s", text, words);
 }
 
 static int expect(struct machine *m, const struct kmln_action *step, struct kmln_error *err)
@@ -337,8 +339,8 @@ static int expect(struct machine *m, const struct kmln_action *step, struct kmln
 		if (over(m)) {
 			r = judge(m, err);
 			return r < 0 ? r
-				     : kmln_fail(err, EIO, "ended before '%s' appeared",
-					       step->text);
+				     : kmln_fail(
+					       err, EIO, "ended before '%s' appeared", step->text);
 		}
 		r = go_on(m, step, deadline, err);
 		if (r <= 0)

@@ -45,8 +45,7 @@ _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder,
 	_exit(127);
 }
 
-static int make_links(
-	const struct kmln_spawn *spawn, const char *folder, struct kmln_error *err)
+static int make_links(const struct kmln_spawn *spawn, const char *folder, struct kmln_error *err)
 {
 	for (size_t i = 0; i < spawn->link_count; i++) {
 		KMLN_FREE char *path = kmln_printf("%s/%s", folder, spawn->links[i].name);

@@ -23,7 +23,8 @@ struct kmln_process {
 	struct kmln_private folder;
 	int death_signal;
 };
-#define KMLN_PROCESS_NONE ((struct kmln_process){.pidfd = -1, .console = -1, .words = -1, .walls = -1})
+#define KMLN_PROCESS_NONE \
+	((struct kmln_process){.pidfd = -1, .console = -1, .words = -1, .walls = -1})
 
 /* `mask` is the signal mask it starts with. */
 int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *spawn,

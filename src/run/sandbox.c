@@ -15,7 +15,8 @@
 /* /proc/self/cwd is the private folder, under a name that is the same on every host. */
 #define HERE "/proc/self/cwd"
 
-static const char *const devices[] = {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
+static const char *const devices[] = {
+	"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
 static const char *const access_words[KMLN_ACCESS_KINDS] = {
 	[KMLN_ACCESS_READ] = "read",
 	[KMLN_ACCESS_RUN] = "run",
@@ -52,8 +53,8 @@ static void look_at_root(struct kmln_sandbox *sandbox)
 
 		if (lstat(*path, &st) < 0)
 			continue;
-		folder = kmln_pool_append(sandbox->pool, &sandbox->folders, &sandbox->folder_count,
-			sizeof(*folder));
+		folder = kmln_pool_append(
+			sandbox->pool, &sandbox->folders, &sandbox->folder_count, sizeof(*folder));
 		folder->path = *path;
 		if (S_ISLNK(st.st_mode))
 			folder->target = read_link(sandbox->pool, *path);
@@ -61,8 +62,8 @@ static void look_at_root(struct kmln_sandbox *sandbox)
 	sandbox->ld_cache = access("/etc/ld.so.cache", R_OK) == 0;
 }
 
-int kmln_sandbox_look(struct kmln_sandbox *sandbox, struct kmln_pool *pool, bool confined,
-	struct kmln_error *err)
+int kmln_sandbox_look(
+	struct kmln_sandbox *sandbox, struct kmln_pool *pool, bool confined, struct kmln_error *err)
 {
 	*sandbox = (struct kmln_sandbox){
 		.pool = pool,
@@ -77,8 +78,8 @@ int kmln_sandbox_look(struct kmln_sandbox *sandbox, struct kmln_pool *pool, bool
 		return 0;
 	sandbox->bwrap = kmln_find_program(pool, "bwrap");
 	return sandbox->bwrap ? 0
-			      : kmln_sandbox_lack("bwrap is not installed (Debian package bubblewrap)",
-					err);
+			      : kmln_sandbox_lack(
+					"bwrap is not installed (Debian package bubblewrap)", err);
 }
 
 const char *kmln_sandbox_run(const struct kmln_sandbox *sandbox)
@@ -93,8 +94,8 @@ const char *kmln_sandbox_share(
 		sandbox->pool, &sandbox->shares, &sandbox->share_count, sizeof(*share));
 
 	share->host = kmln_pool_strdup(sandbox->pool, host);
-	share->inside = kmln_pool_printf(
-		sandbox->pool, "%s/%s", sandbox->confined ? INSIDE : HERE, name);
+	share->inside =
+		kmln_pool_printf(sandbox->pool, "%s/%s", sandbox->confined ? INSIDE : HERE, name);
 	share->access = access;
 	return share->inside;
 }
@@ -182,8 +183,8 @@ static const char *const *describe(const struct kmln_sandbox *s, struct kmln_act
 				      "utimes and signals");
 	if (!s->landlock)
 		kmln_strv_add(&lines, "this kernel has no Landlock: that wall is missing");
-	kmln_strv_printf(&lines, "write %s: a private folder, removed at the end",
-		kmln_sandbox_run(s));
+	kmln_strv_printf(
+		&lines, "write %s: a private folder, removed at the end", kmln_sandbox_run(s));
 	for (size_t i = 0; i < s->share_count; i++)
 		kmln_strv_printf(&lines, "%s %s: %s", access_words[s->shares[i].access],
 			s->shares[i].inside, s->shares[i].host);
