@@ -294,7 +294,7 @@ static int carry_out(const struct boot *boot, const struct kmln_actions *actions
 
 	fflush(stdout);
 	if (tail.size && !isatty(1))
-		fprintf(stderr, "kmln: the last lines of the console:\n%s", tail.data);
+		fprintf(stderr, "kmln: what the machine said last:\n%s", tail.data);
 	if (r < 0 && err->code != KMLN_ELACK && err->code != KMLN_EUSAGE)
 		kmln_wrap(err, "%s on %s", path, boot->platform->name);
 	return r;

@@ -503,7 +503,9 @@ int kmln_actions_run(
 	show_rest(&m);
 	if (r < 0) {
 		kmln_console_tail(&m.console, 20, tail);
-		kmln_console_tail(&m.words, 5, tail);
+		/* UML says much there that is of interest only where there is nothing else */
+		if (!tail->size && m.walls.size)
+			kmln_console_tail(&m.words, 5, tail);
 	}
 	fini(&m);
 	sigaction(SIGPIPE, &pipe_before, NULL);

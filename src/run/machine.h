@@ -14,9 +14,10 @@
 
 /*
  * Runs the actions, which are those of one node and begin with its spawn. On failure `tail` gets
- * the last lines of the console and of the program's own words, without control bytes. Errors:
- * KMLN_ELACK where the walls cannot be had, ETIMEDOUT, EBUSY where the image is in use, EINTR, EIO
- * for a panic and for a program that failed, KMLN_EUSAGE for a bad regex.
+ * the last lines of the console, or of the program's own words where the console shows none,
+ * without control bytes. Errors: KMLN_ELACK where the walls cannot be had, ETIMEDOUT, EBUSY where
+ * the image is in use, EINTR, EIO for a panic and for a program that failed, KMLN_EUSAGE for a bad
+ * regex.
  */
 int kmln_actions_run(
 	const struct kmln_actions *actions, struct kmln_buf *tail, struct kmln_error *err);
