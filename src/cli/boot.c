@@ -17,6 +17,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "image/disk.h"
+#include "image/inspect.h"
 #include "plan/actions.h"
 #include "platform/platform.h"
 #include "run/machine.h"
@@ -42,70 +44,79 @@ struct boot {
 	struct kmln_pool *pool;
 	const char *image; /* absolute */
 	bool device; /* the image is a block device */
-	bool disk; /* with a partition table */
-	unsigned partition; /* of the root filesystem; 0: none */
+	struct kmln_facts *facts;
+	bool has_root; /* a filesystem was found that can be the root */
+	unsigned partition; /* it is in; 0: the whole image */
 	const struct kmln_platform *platform;
 	const char *reason; /* why this platform */
 	const char *program;
 	struct kmln_sandbox sandbox;
 };
 
-/* A bare ext filesystem, or an MBR whose first Linux partition is taken for the root. */
+/* The filesystem to be the root where kmln cannot read the guest in it, or NULL. */
+static const struct kmln_filesystem *likely_root(const struct kmln_facts *facts)
+{
+	static const char *const types[] = {"ext4", "ext3", "ext2", "xfs", "btrfs", NULL};
+
+	for (size_t i = 0; i < facts->filesystem_count; i++)
+		for (const char *const *type = types; *type; type++)
+			if (kmln_eq(facts->filesystems[i].type, *type))
+				return &facts->filesystems[i];
+	return NULL;
+}
+
+/* The machine itself locks the image; here only what is in use already is told apart. */
 static int look_at_image(struct boot *boot, const char *path, struct kmln_error *err)
 {
-	unsigned char head[2048];
-	KMLN_FD int fd = -1;
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
+	const struct kmln_filesystem *root;
 	struct stat st;
+	int r = kmln_disk_open(path, false, &disk, err);
 
-	fd = kmln_open(path, O_RDONLY, 0, err);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
+	if (r < 0)
+		return r;
+	if (!kmln_eq(disk.format, "raw"))
+		return kmln_fail(err, KMLN_EINVALID, "%s: a %s image; machines run from raw ones",
+			path, disk.format);
+	if (kmln_disk_busy(&disk) > 0)
+		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
+	if (fstat(disk.fd, &st) < 0)
 		return kmln_fail_sys(err, errno, "%s", path);
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return kmln_fail(err, KMLN_EINVALID, "%s: neither a file nor a block device", path);
 	boot->device = S_ISBLK(st.st_mode);
 	if (!boot->opts->snapshot && access(path, W_OK) < 0)
 		return kmln_fail_sys(err, errno, "%s: write (--snapshot only reads it)", path);
-	if (kmln_pread_all(fd, head, sizeof(head), 0, err) < 0)
+	r = kmln_inspect(&disk, &boot->facts, err);
+	if (r < 0)
 		return kmln_wrap(err, "%s", path);
-	if (head[1080] == 0x53 && head[1081] == 0xef)
-		return 0;
-	if (head[510] != 0x55 || head[511] != 0xaa)
-		return kmln_fail(err, KMLN_EINVALID,
-			"%s: neither an ext filesystem nor a disk with partitions", path);
-	boot->disk = true;
-	for (unsigned i = 0; !boot->partition && i < 4; i++)
-		if (head[446 + 16 * i + 4] == 0x83)
-			boot->partition = i + 1;
+	root = boot->facts->root ? boot->facts->root : likely_root(boot->facts);
+	boot->has_root = root != NULL;
+	boot->partition = root ? root->partition : 0;
 	return 0;
 }
 
-/* Whether `platform` can start this image; *why_not is a reason from the pool. */
-static int suits(struct boot *boot, const struct kmln_platform *platform, const char **why_not,
-	struct kmln_error *err)
+/* Why this platform cannot start this image as asked, or NULL. */
+static const char *misfit(const struct boot *boot, const struct kmln_platform *platform)
+{
+	bool uml = kmln_eq(platform->name, "uml");
+
+	if (uml && boot->opts->kernel)
+		return "it is its own kernel, and --kernel was given";
+	if (uml && !boot->has_root)
+		return "no root filesystem was found in the image";
+	if (platform->needs_loader && !boot->facts->boot && !boot->opts->kernel)
+		return "the image has no boot loader, so --kernel is needed";
+	return NULL;
+}
+
+/* Why this host cannot run it, or NULL where it can. */
+static int look_at_platform(struct boot *boot, const struct kmln_platform *platform,
+	const char **lack, struct kmln_error *err)
 {
 	struct kmln_probe probe = {0};
-	int r = 0;
 
-	probe.usable = !kmln_eq(platform->name, "kvm");
-	probe.reason = "no probe yet";
-	if (platform->probe)
-		r = platform->probe(boot->pool, &probe, err);
-
-	*why_not = NULL;
-	if (r < 0)
-		return r;
-	if (!platform->launch)
-		*why_not = "kmln boot does not start machines there";
-	else if (!probe.usable)
-		*why_not = probe.reason;
-	else if (kmln_eq(platform->name, "uml") && boot->opts->kernel)
-		*why_not = "it is its own kernel, and --kernel was given";
-	else if (kmln_eq(platform->name, "uml") && boot->disk && !boot->partition)
-		*why_not = "it has no boot loader, and the disk has no Linux partition";
-	else if (platform->needs_kernel && !boot->disk && !boot->opts->kernel)
-		*why_not = "a bare filesystem has no boot loader, so --kernel is needed";
+	if (platform->probe(boot->pool, &probe, err) < 0)
+		return -err->code;
+	*lack = probe.usable ? NULL : probe.reason;
 	return 0;
 }
 
@@ -118,20 +129,20 @@ static int choose(struct boot *boot, struct kmln_error *err)
 
 		if (!(*p)->launch)
 			continue;
-		if (suits(boot, *p, &why_not, err) < 0)
+		why_not = misfit(boot, *p);
+		if (!why_not && look_at_platform(boot, *p, &why_not, err) < 0)
 			return -err->code;
 		if (!why_not) {
 			boot->platform = *p;
-			boot->reason = kmln_pool_printf(boot->pool, "%s%schosen: %s",
-				reasons.size ? reasons.data : "", reasons.size ? "; " : "",
-				(*p)->summary);
-			kmln_note("%s %s", (*p)->name, boot->reason);
+			boot->reason = reasons.size ? kmln_pool_strdup(boot->pool, reasons.data)
+						    : "the fastest";
+			kmln_note("on %s (%s)", (*p)->name, boot->reason);
 			return 0;
 		}
 		kmln_buf_printf(
 			&reasons, "%snot %s: %s", reasons.size ? "; " : "", (*p)->name, why_not);
 	}
-	return kmln_fail(err, KMLN_ELACK, "no platform can start this image: %s", reasons.data);
+	return kmln_fail(err, KMLN_ELACK, "nothing can start this image: %s", reasons.data);
 }
 
 static int find_platform(struct boot *boot, struct kmln_error *err)
@@ -142,13 +153,13 @@ static int find_platform(struct boot *boot, struct kmln_error *err)
 		return choose(boot, err);
 	boot->platform = kmln_platform_find(name);
 	boot->reason = "as asked for";
-	if (suits(boot, boot->platform, &why_not, err) < 0)
+	why_not = misfit(boot, boot->platform);
+	if (why_not)
+		return kmln_fail(err, KMLN_EUSAGE, "--on %s: %s", name, why_not);
+	/* of the others nothing but the program is needed, which is looked for anyway */
+	if (kmln_eq(name, "kvm") && look_at_platform(boot, boot->platform, &why_not, err) < 0)
 		return -err->code;
-	if (!why_not)
-		return 0;
-	return kmln_fail(err,
-		boot->platform->needs_kernel && !boot->disk ? KMLN_EUSAGE : KMLN_ELACK, "%s: %s",
-		name, why_not);
+	return why_not ? kmln_fail(err, KMLN_ELACK, "--on %s: %s", name, why_not) : 0;
 }
 
 static int find_program(struct boot *boot, struct kmln_error *err)
@@ -300,10 +311,15 @@ static int carry_out(const struct boot *boot, const struct kmln_actions *actions
 	return r;
 }
 
+static void boot_cleanup(struct boot *boot)
+{
+	boot->facts = kmln_facts_free(boot->facts);
+}
+
 static int boot_image(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	struct boot boot = {.opts = values, .pool = pool};
+	KMLN_CLEANUP(boot_cleanup) struct boot boot = {.opts = values, .pool = pool};
 	struct kmln_actions actions = {.pool = pool, .by = "boot"};
 	int r;
 

@@ -145,8 +145,12 @@ bool kmln_console_match(struct kmln_console *console, const regex_t *regex)
 void kmln_console_tail(const struct kmln_console *console, unsigned lines, struct kmln_buf *out)
 {
 	const char *text = console->text.data;
-	size_t end = console->text.size, start;
+	size_t end = console->text.size, start, panic = strlen(console->panic);
+	const char *line = panic && text ? memmem(text, end, console->panic, panic) : NULL;
 
+	/* what led to a panic is told before it; behind it are only addresses */
+	if (line)
+		end = (size_t)(line - text) + panic;
 	while (end && text[end - 1] == '\n')
 		end--;
 	for (start = end; start && end - start < KMLN_CONSOLE_LINE; start--)
