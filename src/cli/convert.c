@@ -54,7 +54,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	if (!o->to)
 		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm");
 	if (!o->out && !o->dry_run)
-		return kmln_fail(err, KMLN_EUSAGE, "convert: into which file? -o OUT, or --dry-run");
+		return kmln_fail(
+			err, KMLN_EUSAGE, "convert: into which file? -o OUT, or --dry-run");
 	job.to = kmln_platform_find(o->to);
 	r = kmln_convert(&job, err);
 	if (r < 0)

@@ -32,7 +32,8 @@ static int list_json(const struct kmln_kit_entry *entries, size_t count, struct 
 		kmln_json_set(k, "folder", kmln_json_text(entries[i].folder));
 		kmln_json_set(k, "kvm", kmln_json_bool(entries[i].suits));
 		kmln_json_set(k, "bytes",
-			entries[i].bytes ? kmln_json_number(entries[i].bytes) : kmln_json_text(NULL));
+			entries[i].bytes ? kmln_json_number(entries[i].bytes)
+					 : kmln_json_text(NULL));
 	}
 	return kmln_json_print_free(root, stdout, err);
 }

@@ -47,8 +47,8 @@ static const char *uml_release(const struct kmln_facts *facts, struct kmln_pool 
 	return NULL;
 }
 
-static int take_kit(const struct kmln_kit_entry *entry, const char *why,
-	struct kmln_choice *choice, struct kmln_error *err)
+static int take_kit(const struct kmln_kit_entry *entry, const char *why, struct kmln_choice *choice,
+	struct kmln_error *err)
 {
 	int r = kmln_kit_open(entry, &choice->kit, err);
 
@@ -59,8 +59,8 @@ static int take_kit(const struct kmln_kit_entry *entry, const char *why,
 	return 0;
 }
 
-static const struct kmln_kit_entry *find_release(const struct kmln_kit_entry *entries, size_t count,
-	const char *release)
+static const struct kmln_kit_entry *find_release(
+	const struct kmln_kit_entry *entries, size_t count, const char *release)
 {
 	for (size_t i = 0; i < count; i++)
 		if (kmln_eq(entries[i].release, release))
@@ -69,8 +69,8 @@ static const struct kmln_kit_entry *find_release(const struct kmln_kit_entry *en
 }
 
 /* The first of this origin that suits, one of the wanted series before all others. */
-static const struct kmln_kit_entry *best(const struct kmln_kit_entry *entries, size_t count,
-	const char *origin, const char *series)
+static const struct kmln_kit_entry *best(
+	const struct kmln_kit_entry *entries, size_t count, const char *origin, const char *series)
 {
 	const struct kmln_kit_entry *first = NULL;
 

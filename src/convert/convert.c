@@ -26,8 +26,9 @@
 struct work {
 	const struct kmln_convert *job;
 	struct kmln_disk source;
-	struct kmln_disk recovered; /* a copy of the source with its journal replayed; fd -1: not needed */
-	struct kmln_disk *from;	    /* the one of the two that is converted */
+	struct kmln_disk
+		recovered; /* a copy of the source with its journal replayed; fd -1: not needed */
+	struct kmln_disk *from; /* the one of the two that is converted */
 	struct kmln_facts *facts;
 	struct kmln_choice choice;
 	struct kmln_goal goal;
@@ -183,7 +184,8 @@ static int check_room(const struct work *work, struct kmln_error *err)
 			"the guest's filesystem is too small: %llu bytes are to be added, %llu are free; "
 			"--size %lluM makes it big enough",
 			(unsigned long long)need, (unsigned long long)have,
-			(unsigned long long)((root->bytes + (need - have) * 11 / 10 + (64 << 20)) >> 20));
+			(unsigned long long)((root->bytes + (need - have) * 11 / 10 + (64 << 20)) >>
+					     20));
 	if (inodes > root->free_inodes)
 		return kmln_fail(err, ENOSPC,
 			"the guest's filesystem has %llu inodes left, and %llu files are to be added",
@@ -211,8 +213,8 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 	struct kmln_range range = root_range(work);
 	uint64_t end = range.offset + (range.size + 511) / 512 * 512;
 	KMLN_TREE struct kmln_tree *tree = NULL;
-	int r = kmln_copy_sparse(work->from->fd, work->from->size, fd, shift ? shift->offset : 0,
-		err);
+	int r = kmln_copy_sparse(
+		work->from->fd, work->from->size, fd, shift ? shift->offset : 0, err);
 
 	if (r == 0 && shift && ftruncate(fd, (off_t)end) < 0)
 		r = kmln_fail_sys(err, errno, "make room for %llu bytes", (unsigned long long)end);
@@ -254,7 +256,8 @@ static int verify(const struct work *work, int fd, struct kmln_error *err)
 	if (!edits.count)
 		return 0;
 	kmln_edits_print(&edits, false, &text);
-	return kmln_fail(err, EIO, "after the conversion a second plan is not empty: %s", text.data);
+	return kmln_fail(
+		err, EIO, "after the conversion a second plan is not empty: %s", text.data);
 }
 
 static int make(struct work *work, struct kmln_error *err)
@@ -277,18 +280,21 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 	struct stat from, to;
 
 	if (!job->to->needs_loader)
-		return kmln_fail(err, KMLN_EUSAGE, "--to %s: kmln converts to kvm only", job->to->name);
+		return kmln_fail(
+			err, KMLN_EUSAGE, "--to %s: kmln converts to kvm only", job->to->name);
 	if (job->dry_run || stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
 		return 0;
 	if (from.st_dev == to.st_dev && from.st_ino == to.st_ino)
 		return kmln_fail(err, KMLN_EUSAGE, "%s would be written over itself", job->image);
 	return job->force ? 0
-			  : kmln_fail(err, EEXIST, "%s is there already; --force replaces it", job->out);
+			  : kmln_fail(err, EEXIST, "%s is there already; --force replaces it",
+				    job->out);
 }
 
 int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 {
-	KMLN_CLEANUP(work_fini) struct work work = {
+	KMLN_CLEANUP(work_fini)
+	struct work work = {
 		.job = job,
 		.source.fd = -1,
 		.recovered.fd = -1,

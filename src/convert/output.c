@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,8 +27,8 @@ static int check_free(const char *path, bool force, struct kmln_error *err)
 	return 0;
 }
 
-int kmln_output_open(const char *path, bool force, struct kmln_output *output,
-	struct kmln_error *err)
+int kmln_output_open(
+	const char *path, bool force, struct kmln_output *output, struct kmln_error *err)
 {
 	KMLN_FREE char *copy = kmln_strdup(path);
 	int r = check_free(path, force, err);

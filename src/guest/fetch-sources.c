@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A guest's package sources, taken apart and trusted in nothing: what is not plainly an http or https
- * archive with ordinary words is left out, so nothing of the guest's text can mean something else to
- * the host's apt (a file: archive, an option, a second line).
+ * A guest's package sources, taken apart and trusted in nothing: what is not plainly an http or
+ * https archive with ordinary words is left out, so nothing of the guest's text can mean something
+ * else to the host's apt (a file: archive, an option, a second line).
  */
 #include "guest/fetch.h"
 
@@ -29,8 +29,8 @@ static bool good_uri(const char *uri)
 typedef void (*source_fn)(void *data, const char *uri, const char *suite, const char *components,
 	const char *signed_by);
 
-static void offer(const char *uri, const char *suite, const char *components,
-	const char *signed_by, source_fn add, void *data)
+static void offer(const char *uri, const char *suite, const char *components, const char *signed_by,
+	source_fn add, void *data)
 {
 	if (good_uri(uri) && plain_words(suite, "._/+-") && plain_words(components, "._/+- ") &&
 		(!signed_by || (signed_by[0] == '/' && plain_words(signed_by, "._/+-"))))
@@ -124,13 +124,14 @@ static void read_field(struct stanza *s, char *line)
 			char *value = line + strlen(fields[i].name);
 
 			value += strspn(value, " \t");
-			/* a key written out in the file itself is not a path: apt's default serves */
+			/* a key written out in the file itself is not a path: apt's default serves
+			 */
 			*fields[i].slot = *value ? value : NULL;
 		}
 }
 
-void kmln_fetch_sources(const char *text, bool deb822, struct kmln_pool *pool, source_fn add,
-	void *data)
+void kmln_fetch_sources(
+	const char *text, bool deb822, struct kmln_pool *pool, source_fn add, void *data)
 {
 	char *rest = kmln_pool_strdup(pool, text), *line;
 	struct stanza stanza = {0};

@@ -48,8 +48,8 @@ static void add_source(void *data, const char *uri, const char *suite, const cha
 
 	if (signed_by && !key)
 		return;
-	kmln_buf_printf(&fetch->sources, "deb [arch=amd64%s%s] %s %s %s\n", key ? " signed-by=" : "",
-		key ? key : "", uri, suite, components);
+	kmln_buf_printf(&fetch->sources, "deb [arch=amd64%s%s] %s %s %s\n",
+		key ? " signed-by=" : "", key ? key : "", uri, suite, components);
 }
 
 static void read_sources(struct fetch *fetch, const char *path)
@@ -58,8 +58,8 @@ static void read_sources(struct fetch *fetch, const char *path)
 	struct kmln_error ignored;
 
 	if (kmln_tree_load(fetch->tree, path, KMLN_KNOWN_MAX, &text, &ignored) == 0 && text.data)
-		kmln_fetch_sources(text.data, kmln_ends(path, ".sources"), fetch->pool, add_source,
-			fetch);
+		kmln_fetch_sources(
+			text.data, kmln_ends(path, ".sources"), fetch->pool, add_source, fetch);
 }
 
 static void each_in(struct fetch *fetch, const char *folder, bool keys)
@@ -81,8 +81,8 @@ static void each_in(struct fetch *fetch, const char *folder, bool keys)
 
 static int prepare(struct fetch *fetch, struct kmln_error *err)
 {
-	static const char *const folders[] = {"keys", "trusted", "state/lists/partial",
-		"cache/archives/partial"};
+	static const char *const folders[] = {
+		"keys", "trusted", "state/lists/partial", "cache/archives/partial"};
 	static const char *const settings[] = {"Dir::Etc::sourcelist=%s/sources.list",
 		"Dir::Etc::sourceparts=%s/none", "Dir::Etc::trusted=%s/none",
 		"Dir::Etc::trustedparts=%s/trusted", "Dir::State=%s/state",
@@ -115,8 +115,8 @@ static int prepare(struct fetch *fetch, struct kmln_error *err)
 	return 0;
 }
 
-static int write_text(struct fetch *fetch, const char *name, const char *text,
-	struct kmln_error *err)
+static int write_text(
+	struct fetch *fetch, const char *name, const char *text, struct kmln_error *err)
 {
 	KMLN_FREE char *path = kmln_printf("%s/%s", fetch->folder, name);
 
@@ -141,8 +141,8 @@ static int apt(struct fetch *fetch, const char *program, const char *word, const
 }
 
 /* The package with the kernel itself, on which the one with the lasting name depends. */
-static int find_package(struct fetch *fetch, const char *meta, const char **package,
-	struct kmln_error *err)
+static int find_package(
+	struct fetch *fetch, const char *meta, const char **package, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf out = {0};
 	int r = apt(fetch, "apt-cache", "depends", meta, &out, err);
@@ -164,8 +164,8 @@ static int find_package(struct fetch *fetch, const char *meta, const char **pack
 	return kmln_fail(err, KMLN_ELACK, "%s depends on no kernel", meta);
 }
 
-static int fetch_deb(struct fetch *fetch, const char *meta, const char **deb,
-	struct kmln_error *err)
+static int fetch_deb(
+	struct fetch *fetch, const char *meta, const char **deb, struct kmln_error *err)
 {
 	KMLN_TREE struct kmln_tree *folder = NULL;
 	KMLN_STRV struct kmln_strv names = {0};
@@ -186,7 +186,8 @@ static int fetch_deb(struct fetch *fetch, const char *meta, const char **deb,
 		return r;
 	for (size_t i = 0; i < names.count; i++)
 		if (kmln_ends(names.items[i], ".deb")) {
-			*deb = kmln_pool_printf(fetch->pool, "%s/%s", fetch->folder, names.items[i]);
+			*deb = kmln_pool_printf(
+				fetch->pool, "%s/%s", fetch->folder, names.items[i]);
 			return 0;
 		}
 	return kmln_fail(err, EIO, "apt-get fetched no package");
@@ -210,7 +211,8 @@ int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
 		return r;
 	fetch.folder = folder.path;
 	kmln_note("no kernel is in the guest, the cache or the host: asking the guest's package "
-		  "archives for %s", meta);
+		  "archives for %s",
+		meta);
 	r = prepare(&fetch, err);
 	if (r == 0)
 		r = write_text(&fetch, "sources.list", fetch.sources.data, err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * grub-mkimage puts kernel and modules of GRUB together. All that is needed is inside core.img, so no
- * module has to lie in the guest, and a GRUB that the guest has of its own is not touched. The prefix
- * names no disk: it means the one GRUB was started from.
+ * grub-mkimage puts kernel and modules of GRUB together. All that is needed is inside core.img, so
+ * no module has to lie in the guest, and a GRUB that the guest has of its own is not touched. The
+ * prefix names no disk: it means the one GRUB was started from.
  */
 #include "guest/grub.h"
 
@@ -19,17 +19,18 @@
 #define BOOT_IMG_SIZE 512
 #define CORE_MAX (1u << 20)
 
-int kmln_grub_make(struct kmln_pool *pool, unsigned partition, struct kmln_grub *grub,
-	struct kmln_error *err)
+int kmln_grub_make(
+	struct kmln_pool *pool, unsigned partition, struct kmln_grub *grub, struct kmln_error *err)
 {
 	KMLN_FD int memory = memfd_create("core.img", MFD_CLOEXEC);
 	KMLN_BUF struct kmln_buf boot = {0};
 	KMLN_FREE char *prefix = kmln_printf("(,msdos%u)/boot/grub", partition);
 	KMLN_FREE char *output = kmln_printf("/proc/self/fd/%d", memory);
-	const char *const argv[] = {"grub-mkimage", "-d", GRUB_FOLDER, "-O", "i386-pc", "-p", prefix,
-		"-o", output, "biosdisk", "part_msdos", "part_gpt", "ext2", "normal", "linux", "gzio",
-		"echo", "serial", "terminal", "search", "search_fs_uuid", "configfile", "test", "ls",
-		"cat", "boot", "probe", "minicmd", "reboot", "halt", NULL};
+	const char *const argv[] = {"grub-mkimage", "-d", GRUB_FOLDER, "-O", "i386-pc", "-p",
+		prefix, "-o", output, "biosdisk", "part_msdos", "part_gpt", "ext2", "normal",
+		"linux", "gzio", "echo", "serial", "terminal", "search", "search_fs_uuid",
+		"configfile", "test", "ls", "cat", "boot", "probe", "minicmd", "reboot", "halt",
+		NULL};
 	const struct kmln_child child = {.argv = argv, .package = "grub-common", .keep_fd = memory};
 	struct stat st;
 	char *core;
@@ -52,7 +53,7 @@ int kmln_grub_make(struct kmln_pool *pool, unsigned partition, struct kmln_grub 
 		return kmln_fail(err, EIO, "grub-mkimage made an image of an impossible size");
 	core = kmln_pool_alloc(pool, (size_t)st.st_size);
 	r = kmln_pread_all(memory, core, (size_t)st.st_size, 0, err);
-	*grub = (struct kmln_grub){kmln_pool_memdup(pool, boot.data, boot.size), core,
-		(size_t)st.st_size};
+	*grub = (struct kmln_grub){
+		kmln_pool_memdup(pool, boot.data, boot.size), core, (size_t)st.st_size};
 	return r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* GRUB's own images for a BIOS, made by its own tool; who writes them to the disk is step-loader.c. */
+/* GRUB's own images for a BIOS, made by its own tool; who writes them to the disk is step-loader.c.
+ */
 #ifndef KMLN_GUEST_GRUB_H
 #define KMLN_GUEST_GRUB_H
 
@@ -12,10 +13,10 @@ struct kmln_grub {
 };
 
 /*
- * `partition` (from 1) of an MBR disk holds /boot/grub. KMLN_ELACK where GRUB's files or its tool are
- * not installed.
+ * `partition` (from 1) of an MBR disk holds /boot/grub. KMLN_ELACK where GRUB's files or its tool
+ * are not installed.
  */
-int kmln_grub_make(struct kmln_pool *pool, unsigned partition, struct kmln_grub *grub,
-	struct kmln_error *err);
+int kmln_grub_make(
+	struct kmln_pool *pool, unsigned partition, struct kmln_grub *grub, struct kmln_error *err);
 
 #endif

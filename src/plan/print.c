@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static void add_escaped(struct kmln_buf *out, const char *text)
+void kmln_plan_escape(struct kmln_buf *out, const char *text)
 {
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (*c < 0x20 || *c == 0x7f)
@@ -18,14 +18,14 @@ void kmln_plan_line(
 	struct kmln_buf *out, const char *verb, const char *object, const char *by, const char *why)
 {
 	kmln_buf_printf(out, "%-7s ", verb);
-	add_escaped(out, object);
+	kmln_plan_escape(out, object);
 	kmln_buf_printf(out, "  # %s%s%s\n", by, why ? ": " : "", why ? why : "");
 }
 
 void kmln_plan_detail(struct kmln_buf *out, const char *text)
 {
 	kmln_buf_str(out, "        ");
-	add_escaped(out, text);
+	kmln_plan_escape(out, text);
 	kmln_buf_str(out, "\n");
 }
 
