@@ -54,7 +54,7 @@ static int spawn(
 
 	if (!strchr(program, '/'))
 		program = kmln_find_program(pool, program);
-	if (!program || access(program, X_OK) < 0) {
+	if (!program || !kmln_is_program(program)) {
 		if (child->package)
 			return kmln_fail(err, KMLN_ELACK, "%s is not installed (Debian package %s)",
 				child->argv[0], child->package);
