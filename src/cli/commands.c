@@ -6,5 +6,6 @@
 #include <stddef.h>
 
 const struct kmln_command *const kmln_commands[] = {
+	&kmln_command_doctor,
 	NULL,
 };

@@ -5,4 +5,6 @@
 
 #include "cli/cli.h"
 
+extern const struct kmln_command kmln_command_doctor;
+
 #endif
