@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import guests
 import ordinary
 import runner
 
@@ -69,6 +70,18 @@ def ordinary_user(ordinary_session):
         os.chown(home, user.uid, user.gid)
     yield runner.User(user.name, user.build, home)
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def guest():
+    """guest("busybox" | "awkward" | "systemd" | "sysvinit" | "kernel"): the path of a cached guest (or
+    the kernel package), read-only; see guests.py. guests.copy() makes one that may be written."""
+    def get(name):
+        try:
+            return guests.NAMES[name]()
+        except guests.Unavailable as lack:
+            runner.lacking(str(lack), lack.package)
+    return get
 
 
 def _counts(reporter):

@@ -7,5 +7,10 @@
 
 const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_doctor,
+	&kmln_command_inspect,
+	&kmln_command_convert,
+	&kmln_command_boot,
+	&kmln_command_kernel,
+	&kmln_command_confine,
 	NULL,
 };

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "platform/host.h"
 #include "platform/platform.h"
+#include "run/landlock.h"
 #include "text/json.h"
 
 struct doctor_opts {
@@ -144,15 +145,18 @@ static void print_subids(struct found *found)
 static void print_sandbox(struct found *found)
 {
 	const struct kmln_host *h = &found->host;
+	int landlock = kmln_landlock_abi();
 
 	printf("\nSANDBOX\n");
 	row("namespaces", h->namespaces ? "yes" : "no",
 		h->namespaces ? "user, mount and PID namespaces were entered" : h->namespaces_why);
 	row("bubblewrap", h->bwrap ? "yes" : "no",
-		h->bwrap ? "a program ran with everything unshared" : h->bwrap_why);
-	row("landlock", h->landlock ? "yes" : "no",
-		h->landlock ? kmln_pool_printf(found->pool, "ABI %u", h->landlock)
-			    : "the kernel has none, or it is not switched on");
+		h->bwrap ? "a program ran with everything unshared"
+			 : kmln_pool_printf(found->pool,
+				   "%s; machines start only with --unconfined", h->bwrap_why));
+	row("landlock", landlock ? "yes" : "no",
+		landlock ? kmln_pool_printf(found->pool, "ABI %d", landlock)
+			 : "the kernel has none, or it is not switched on");
 	print_subids(found);
 	if (h->apparmor_restricts)
 		row("apparmor", "restricts",
@@ -257,7 +261,7 @@ static void set_host(struct kmln_json *o, const struct kmln_host *h)
 	kmln_json_set(o, "bubblewrap", verdict(h->bwrap, h->bwrap_why));
 	kmln_json_set(o, "max_user_namespaces", kmln_json_number(h->max_user_namespaces));
 	kmln_json_set(o, "apparmor_restricts", kmln_json_bool(h->apparmor_restricts));
-	kmln_json_set(o, "landlock_abi", kmln_json_number(h->landlock));
+	kmln_json_set(o, "landlock_abi", kmln_json_number((uint64_t)kmln_landlock_abi()));
 	kmln_json_set(o, "subuid", range(h->subuid_first, h->subuid_count));
 	kmln_json_set(o, "subgid", range(h->subgid_first, h->subgid_count));
 	kmln_json_set(o, "id_maps", kmln_json_bool(h->id_maps));
