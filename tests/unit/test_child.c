@@ -133,7 +133,6 @@ static void test_only_the_kept_descriptor_is_inherited(void **state)
 
 static void test_signals_are_as_new(void **state)
 {
-	KMLN_BUF struct kmln_buf out = {0};
 	sigset_t blocked, before;
 
 	(void)state;
