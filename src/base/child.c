@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -64,6 +65,8 @@ static int spawn(
 	posix_spawn_file_actions_adddup2(&actions, in_fd, 0);
 	posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
 	posix_spawn_file_actions_adddup2(&actions, err_fd, 2);
+	if (child->folder)
+		posix_spawn_file_actions_addchdir_np(&actions, child->folder);
 	if (child->keep_fd > 2)
 		posix_spawn_file_actions_adddup2(&actions, child->keep_fd, child->keep_fd);
 	sigemptyset(&none);
@@ -137,9 +140,31 @@ static bool drain(int fd, struct kmln_buf *to)
 	return n > 0 || (n < 0 && errno == EINTR);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Kills a child that took too long. What it started itself may live on and hold the pipes. */
+static int give_up(const struct kmln_child *child, int pid, struct kmln_error *err)
+{
+	int r;
+
+	kill(pid, SIGKILL);
+	r = kmln_child_wait(pid, err);
+	if (r < 0)
+		return r;
+	return kmln_fail(
+		err, ETIMEDOUT, "%s did not end within %u ms", child->argv[0], child->limit_ms);
+}
+
 int kmln_child_run(const struct kmln_child *child, struct kmln_buf *out, struct kmln_buf *errors,
 	struct kmln_error *err)
 {
+	int64_t end = child->limit_ms ? now_ms() + child->limit_ms : 0;
 	int pipes[2];
 	KMLN_FD int out_fd = -1, err_read = -1, err_write = -1;
 	int pid;
@@ -154,8 +179,11 @@ int kmln_child_run(const struct kmln_child *child, struct kmln_buf *out, struct 
 	kmln_close_cleanup(&err_write);
 	while (out_fd >= 0 || err_read >= 0) {
 		struct pollfd fds[2] = {{out_fd, POLLIN, 0}, {err_read, POLLIN, 0}};
+		int64_t left = end ? end - now_ms() : -1;
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (end && left <= 0)
+			return give_up(child, pid, err);
+		if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents && !drain(out_fd, out))
 			kmln_close_cleanup(&out_fd);

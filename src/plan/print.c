@@ -6,7 +6,7 @@
 
 #include "base/utf8.h"
 
-static void add_escaped(struct kmln_buf *out, const char *text)
+void kmln_plan_escape(struct kmln_buf *out, const char *text)
 {
 	while (*text) {
 		size_t n = *text == '\t' ? 1 : kmln_utf8_printable(text);
@@ -23,16 +23,16 @@ void kmln_plan_line(
 	struct kmln_buf *out, const char *verb, const char *object, const char *by, const char *why)
 {
 	kmln_buf_printf(out, "%-7s ", verb);
-	add_escaped(out, object);
+	kmln_plan_escape(out, object);
 	kmln_buf_printf(out, "  # %s%s", by, why ? ": " : "");
-	add_escaped(out, why ? why : "");
+	kmln_plan_escape(out, why ? why : "");
 	kmln_buf_str(out, "\n");
 }
 
 void kmln_plan_detail(struct kmln_buf *out, const char *text)
 {
 	kmln_buf_str(out, "        ");
-	add_escaped(out, text);
+	kmln_plan_escape(out, text);
 	kmln_buf_str(out, "\n");
 }
 

@@ -6,6 +6,15 @@
 #include "platform/platform.h"
 
 #include <string.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "platform/forked.h"
+#include "platform/look.h"
+
+#define PROGRAM "linux.uml"
+#define PACKAGE "user-mode-linux"
 
 /* Adds each word of the text as an argument; UML joins its arguments with blanks again. */
 static void add_words(struct kmln_strv *argv, const char *text)
@@ -30,7 +39,7 @@ static int uml_launch(
 	if (launch->kernel)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux is its own kernel: it cannot start %s", launch->kernel);
-	kmln_strv_add(argv, launch->program ? launch->program : "linux.uml");
+	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
 	/* `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
 	 * makes UML open the file that such a head names */
 	if (!launch->snapshot)
@@ -56,10 +65,116 @@ static int uml_launch(
 	return 0;
 }
 
+/* What matters to kmln in the kernel's configuration. */
+static const struct {
+	const char *name, *option;
+	bool needed; /* without it kmln can start no guest */
+} options[] = {
+	{"ubd", "BLK_DEV_UBD", true},
+	{"ext4", "EXT4_FS", true},
+	{"serial", "SSL", true},
+	{"mbr", "MSDOS_PARTITION", false},
+	{"gpt", "EFI_PARTITION", false},
+	{"initrd", "BLK_DEV_INITRD", false},
+	{"modules", "MODULES", false},
+	{"devtmpfs", "DEVTMPFS", false},
+	{"tmpfs", "TMPFS", false},
+	{"xfs", "XFS_FS", false},
+	{"btrfs", "BTRFS_FS", false},
+	{"hostfs", "HOSTFS", false},
+	{"mconsole", "MCONSOLE", false},
+	{"virtio_uml", "VIRTIO_UML", false},
+	{"virtio_blk", "VIRTIO_BLK", false},
+	{"net_vde", "UML_NET_VDE", false},
+	{"net_vector", "UML_NET_VECTOR", false},
+	{"cgroups", "CGROUPS", false},
+};
+
+/* 'y', 'm', or 'n': the option in the text of a kernel configuration. */
+static char config_value(const char *config, const char *option)
+{
+	size_t n = strlen(option);
+
+	for (const char *line = config; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (kmln_starts(line, "CONFIG_") && strncmp(line + 7, option, n) == 0 &&
+			line[7 + n] == '=')
+			return line[8 + n] == 'm' ? 'm' : line[8 + n] == 'y' ? 'y' : 'n';
+	}
+	return 'n';
+}
+
+/* Adds what is built in, what are modules and what is off. Returns the first needed thing that is
+ * not built in, or NULL. */
+static const char *look_at_config(
+	struct kmln_pool *pool, struct kmln_probe *probe, const char *config)
+{
+	KMLN_BUF struct kmln_buf built_in = {0}, modules = {0}, off = {0};
+	const char *lacking = NULL;
+
+	for (size_t i = 0; i < KMLN_COUNT(options); i++) {
+		char value = config_value(config, options[i].option);
+		struct kmln_buf *to = value == 'y' ? &built_in : value == 'm' ? &modules : &off;
+
+		kmln_buf_printf(to, "%s%s", to->size ? " " : "", options[i].name);
+		if (value != 'y' && options[i].needed && !lacking)
+			lacking = options[i].name;
+	}
+	kmln_probe_add(pool, probe, "built_in", kmln_pool_strdup(pool, built_in.data), NULL);
+	kmln_probe_add(pool, probe, "as_modules", kmln_pool_strdup(pool, modules.data), NULL);
+	kmln_probe_add(pool, probe, "off", kmln_pool_strdup(pool, off.data), NULL);
+	return lacking;
+}
+
+/* UML runs its guest's programs by tracing them, which containers and hardened hosts may forbid. */
+static void try_ptrace(const void *unused, void *answer)
+{
+	(void)unused;
+	*(int *)answer = ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ? errno : 0;
+}
+
+static int uml_probe(struct kmln_pool *pool, struct kmln_probe *probe, struct kmln_error *err)
+{
+	const char *binary = kmln_find_program(pool, PROGRAM), *lacking, *words;
+	char *version = NULL, *modules = NULL;
+	int trace = 0, r;
+
+	kmln_probe_add(pool, probe, "binary", binary, PACKAGE);
+	if (!binary)
+		return kmln_probe_end(probe, "absent", PROGRAM " is not installed");
+	r = kmln_forked(try_ptrace, NULL, &trace, sizeof(trace), 2000, err);
+	if (r < 0 && r != -ETIMEDOUT && r != -ECHILD)
+		return r;
+	kmln_probe_add(pool, probe, "ptrace", r == 0 && trace == 0 ? "yes" : NULL, NULL);
+	words = kmln_look_ask(pool, binary, "--version", NULL, NULL);
+	version = kmln_look_version(pool, words);
+	kmln_probe_add(pool, probe, "version", version, NULL);
+	if (!version)
+		return kmln_probe_end(probe, "broken",
+			kmln_pool_printf(pool, "%s does not tell its version", binary));
+	modules = kmln_pool_printf(pool, "/usr/lib/uml/modules/%s", version);
+	kmln_probe_add(
+		pool, probe, "modules", access(modules, R_OK) == 0 ? modules : NULL, PACKAGE);
+	lacking = look_at_config(
+		pool, probe, kmln_look_ask(pool, binary, "--showconfig", NULL, NULL));
+	if (lacking)
+		return kmln_probe_end(probe, "broken",
+			kmln_pool_printf(pool, "%s was built without %s", binary, lacking));
+	if (r < 0 || trace)
+		return kmln_probe_end(probe, "broken",
+			kmln_pool_printf(pool,
+				"this host forbids tracing of processes (ptrace: %s), which User-Mode "
+				"Linux is built on",
+				r < 0 ? err->text : strerror(trace)));
+	return kmln_probe_end(probe, "usable",
+		kmln_pool_printf(pool, "kernel %s, no permission needed", version));
+}
+
 const struct kmln_platform kmln_platform_uml = {
 	.name = "uml",
 	.summary = "User-Mode Linux: the kernel as an ordinary program",
 	.console = "ttyS0",
 	.disk = "ubda",
+	.probe = uml_probe,
 	.launch = uml_launch,
 };

@@ -73,6 +73,24 @@ int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *targ
 	return CALL(tree, path, symlink(tree, path, target, meta, err));
 }
 
+int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,
+	uint32_t minor, const struct kmln_meta *meta, struct kmln_error *err)
+{
+	return CALL(tree, path, node(tree, path, type, major, minor, meta, err));
+}
+
+int kmln_tree_link(
+	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err)
+{
+	return CALL(tree, path, link(tree, path, existing, err));
+}
+
+int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
+	const void *value, size_t size, struct kmln_error *err)
+{
+	return CALL(tree, path, set_xattr(tree, path, name, value, size, err));
+}
+
 int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err)
 {
 	struct kmln_tree *t = *tree;

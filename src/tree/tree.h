@@ -64,6 +64,15 @@ struct kmln_tree_ops {
 		uint64_t size, kmln_source_fn fn, void *data, struct kmln_error *err);
 	int (*symlink)(struct kmln_tree *tree, const char *path, const char *target,
 		const struct kmln_meta *meta, struct kmln_error *err);
+	/* Device node, fifo or socket; `type` is the S_IFMT part. */
+	int (*node)(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,
+		uint32_t minor, const struct kmln_meta *meta, struct kmln_error *err);
+	/* A second name for `existing`. */
+	int (*link)(struct kmln_tree *tree, const char *path, const char *existing,
+		struct kmln_error *err);
+	/* Sets one extended attribute, in the form in which getxattr(2) gives it. */
+	int (*set_xattr)(struct kmln_tree *tree, const char *path, const char *name,
+		const void *value, size_t size, struct kmln_error *err);
 	/* Flushes and frees; the tree is gone even where this fails. */
 	int (*close)(struct kmln_tree *tree, struct kmln_error *err);
 };
@@ -88,6 +97,12 @@ int kmln_tree_put(struct kmln_tree *tree, const char *path, const struct kmln_me
 	uint64_t size, kmln_source_fn fn, void *data, struct kmln_error *err);
 int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err);
+int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,
+	uint32_t minor, const struct kmln_meta *meta, struct kmln_error *err);
+int kmln_tree_link(
+	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err);
+int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
+	const void *value, size_t size, struct kmln_error *err);
 /* Closes and forgets *tree (NULL is fine). */
 int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err);
 /* For cleanup: an error at the end of mere reading is of no interest. */

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * kmln boot: runs one image as a machine, at a terminal or by a script, without touching the host.
+ * Reads the host and the image, plans the actions, prints or carries them out.
+ */
+#include "cli/commands.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "image/disk.h"
+#include "image/inspect.h"
+#include "plan/actions.h"
+#include "platform/platform.h"
+#include "run/machine.h"
+#include "run/sandbox.h"
+
+#define NODE "machine"
+#define DEFAULT_MEMORY (512ull << 20)
+/* Seconds that a script may take: three times the slowest boot that was measured. */
+#define SCRIPT_TIMEOUT 300
+/* Half of what UML's serial line bears; see plan/actions.h. */
+#define UML_TYPED_AT_ONCE 1024
+
+struct boot_opts {
+	const char *on, *kernel, *initramfs, *append;
+	uint64_t memory, timeout;
+	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
+	bool snapshot, dry_run, unconfined;
+};
+
+/* What is known before planning. */
+struct boot {
+	const struct boot_opts *opts;
+	struct kmln_pool *pool;
+	const char *image; /* absolute */
+	bool device; /* the image is a block device */
+	struct kmln_facts *facts;
+	bool has_root; /* a filesystem was found that can be the root */
+	unsigned partition; /* it is in; 0: the whole image */
+	const struct kmln_platform *platform;
+	const char *reason; /* why this platform */
+	const char *program;
+	struct kmln_sandbox sandbox;
+};
+
+/* The filesystem to be the root where kmln cannot read the guest in it, or NULL. */
+static const struct kmln_filesystem *likely_root(const struct kmln_facts *facts)
+{
+	static const char *const types[] = {"ext4", "ext3", "ext2", "xfs", "btrfs", NULL};
+
+	for (size_t i = 0; i < facts->filesystem_count; i++)
+		for (const char *const *type = types; *type; type++)
+			if (kmln_eq(facts->filesystems[i].type, *type))
+				return &facts->filesystems[i];
+	return NULL;
+}
+
+/* The machine itself locks the image; here only what is in use already is told apart. */
+static int look_at_image(struct boot *boot, const char *path, struct kmln_error *err)
+{
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
+	const struct kmln_filesystem *root;
+	struct stat st;
+	int r = kmln_disk_open(path, false, &disk, err);
+
+	if (r < 0)
+		return r;
+	if (!kmln_eq(disk.format, "raw"))
+		return kmln_fail(err, KMLN_EINVALID, "%s: a %s image; machines run from raw ones",
+			path, disk.format);
+	if (kmln_disk_busy(&disk) > 0)
+		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
+	if (fstat(disk.fd, &st) < 0)
+		return kmln_fail_sys(err, errno, "%s", path);
+	boot->device = S_ISBLK(st.st_mode);
+	if (!boot->opts->snapshot && access(path, W_OK) < 0)
+		return kmln_fail_sys(err, errno, "%s: write (--snapshot only reads it)", path);
+	r = kmln_inspect(&disk, &boot->facts, err);
+	if (r < 0)
+		return kmln_wrap(err, "%s", path);
+	root = boot->facts->root ? boot->facts->root : likely_root(boot->facts);
+	boot->has_root = root != NULL;
+	boot->partition = root ? root->partition : 0;
+	return 0;
+}
+
+/* Why this platform cannot start this image as asked, or NULL. */
+static const char *misfit(const struct boot *boot, const struct kmln_platform *platform)
+{
+	bool uml = kmln_eq(platform->name, "uml");
+
+	if (uml && boot->opts->kernel)
+		return "it is its own kernel, and --kernel was given";
+	if (uml && !boot->has_root)
+		return "no root filesystem was found in the image";
+	if (platform->needs_loader && !boot->facts->boot && !boot->opts->kernel)
+		return "the image has no boot loader, so --kernel is needed";
+	return NULL;
+}
+
+/* Why this host cannot run it, or NULL where it can. */
+static int look_at_platform(struct boot *boot, const struct kmln_platform *platform,
+	const char **lack, struct kmln_error *err)
+{
+	struct kmln_probe probe = {0};
+
+	if (platform->probe(boot->pool, &probe, err) < 0)
+		return -err->code;
+	*lack = probe.usable ? NULL : probe.reason;
+	return 0;
+}
+
+static int choose(struct boot *boot, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf reasons = {0};
+
+	for (const struct kmln_platform *const *p = kmln_platforms; *p; p++) {
+		const char *why_not;
+
+		if (!(*p)->launch)
+			continue;
+		why_not = misfit(boot, *p);
+		if (!why_not && look_at_platform(boot, *p, &why_not, err) < 0)
+			return -err->code;
+		if (!why_not) {
+			boot->platform = *p;
+			boot->reason = reasons.size ? kmln_pool_strdup(boot->pool, reasons.data)
+						    : "the fastest";
+			kmln_note("on %s (%s)", (*p)->name, boot->reason);
+			return 0;
+		}
+		kmln_buf_printf(
+			&reasons, "%snot %s: %s", reasons.size ? "; " : "", (*p)->name, why_not);
+	}
+	return kmln_fail(err, KMLN_ELACK, "nothing can start this image: %s", reasons.data);
+}
+
+static int find_platform(struct boot *boot, struct kmln_error *err)
+{
+	const char *name = boot->opts->on, *why_not;
+
+	if (!name || kmln_eq(name, "auto"))
+		return choose(boot, err);
+	boot->platform = kmln_platform_find(name);
+	boot->reason = "as asked for";
+	why_not = misfit(boot, boot->platform);
+	if (why_not)
+		return kmln_fail(err, KMLN_EUSAGE, "--on %s: %s", name, why_not);
+	/* of the others nothing but the program is needed, which is looked for anyway */
+	if (kmln_eq(name, "kvm") && look_at_platform(boot, boot->platform, &why_not, err) < 0)
+		return -err->code;
+	return why_not ? kmln_fail(err, KMLN_ELACK, "--on %s: %s", name, why_not) : 0;
+}
+
+static int find_program(struct boot *boot, struct kmln_error *err)
+{
+	bool uml = kmln_eq(boot->platform->name, "uml");
+	const char *name = uml ? "linux.uml" : "qemu-system-x86_64";
+	const char *found = kmln_find_program(boot->pool, name);
+	char real[PATH_MAX];
+
+	if (!found || !realpath(found, real))
+		return kmln_fail(err, KMLN_ELACK, "%s is not installed (Debian package %s)", name,
+			uml ? "user-mode-linux" : "qemu-system-x86");
+	/* only /usr is in the sandbox as it is */
+	boot->program = kmln_starts(real, "/usr/") ? kmln_pool_strdup(boot->pool, real)
+						   : kmln_sandbox_share(&boot->sandbox, real,
+							     "program", KMLN_ACCESS_RUN);
+	return 0;
+}
+
+static int share_file(struct boot *boot, const char *path, const char *name, const char **inside,
+	struct kmln_error *err)
+{
+	char real[PATH_MAX];
+
+	if (!path)
+		return 0;
+	if (!realpath(path, real) || access(real, R_OK) < 0)
+		return kmln_fail_sys(err, errno, "%s", path);
+	*inside = kmln_sandbox_share(&boot->sandbox, real, name, KMLN_ACCESS_READ);
+	return 0;
+}
+
+/* The machine's own command line, in which no byte of a user's path stands. */
+static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_error *err)
+{
+	const struct boot_opts *opts = boot->opts;
+	bool uml = kmln_eq(boot->platform->name, "uml");
+	struct kmln_launch launch = {
+		.program = boot->program,
+		.partition = boot->partition,
+		.snapshot = opts->snapshot,
+		.memory = opts->memory ? opts->memory : DEFAULT_MEMORY,
+		.cmdline = opts->append,
+		.run = kmln_sandbox_run(&boot->sandbox),
+	};
+
+	launch.disk = kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
+		boot->device	 ? KMLN_ACCESS_DEVICE
+		: opts->snapshot ? KMLN_ACCESS_READ
+				 : KMLN_ACCESS_WRITE);
+	if (share_file(boot, opts->kernel, "kernel", &launch.kernel, err) < 0 ||
+		share_file(boot, opts->initramfs, "initramfs", &launch.initramfs, err) < 0)
+		return -err->code;
+	if (kmln_eq(boot->platform->name, "kvm"))
+		kmln_sandbox_device(&boot->sandbox, "/dev/kvm");
+	/* UML keeps the guest's memory there, and a little more */
+	boot->sandbox.shm = (uml ? launch.memory : 0) + (64ull << 20);
+	return boot->platform->launch(&launch, argv, err);
+}
+
+static void plan_script(struct boot *boot, struct kmln_actions *actions)
+{
+	const struct kmln_strv *steps = &boot->opts->steps;
+	unsigned timeout = boot->opts->timeout ? (unsigned)boot->opts->timeout
+			   : steps->count      ? SCRIPT_TIMEOUT
+					       : 0;
+	struct kmln_action *action = NULL;
+
+	for (size_t i = 0; i < steps->count; i++) {
+		const char *value = strchr(steps->items[i], '=') + 1;
+		bool until = kmln_starts(steps->items[i], "until=");
+
+		action = kmln_actions_add(
+			actions, until ? KMLN_ACTION_EXPECT : KMLN_ACTION_SEND, NODE);
+		action->text = until ? kmln_pool_strdup(boot->pool, value)
+				     : kmln_pool_printf(boot->pool, "%s\n", value);
+		action->timeout = until ? timeout : 0;
+	}
+	if (action && action->kind == KMLN_ACTION_EXPECT) {
+		action = kmln_actions_add(actions, KMLN_ACTION_STOP, NODE);
+		action->why = "the last pattern appeared";
+		return;
+	}
+	action = kmln_actions_add(actions, action ? KMLN_ACTION_WAIT : KMLN_ACTION_ATTACH, NODE);
+	action->why = "until it ends";
+	action->timeout = timeout;
+}
+
+static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv program = {0};
+	struct kmln_spawn *spawn = kmln_pool_alloc(boot->pool, sizeof(*spawn));
+	bool uml = kmln_eq(boot->platform->name, "uml");
+	struct kmln_action *action;
+	int r = plan_launch(boot, &program, err);
+
+	if (r < 0)
+		return r;
+	kmln_sandbox_spawn(&boot->sandbox, &program,
+		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
+	if (uml) {
+		spawn->typed_at_once = UML_TYPED_AT_ONCE;
+		/* killed at once it would leave its helper processes behind */
+		spawn->death_signal = boot->sandbox.confined ? SIGKILL : SIGTERM;
+	}
+	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);
+	action->spawn = spawn;
+	action->why = kmln_pool_printf(boot->pool, "on %s, %s", boot->platform->name, boot->reason);
+	plan_script(boot, actions);
+	return 0;
+}
+
+static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
+{
+	char real[PATH_MAX];
+	int r;
+
+	if (boot->opts->timeout > INT_MAX / 1000)
+		return kmln_fail(
+			err, KMLN_EUSAGE, "--timeout: more than %d seconds", INT_MAX / 1000);
+	if (!realpath(path, real))
+		return kmln_fail_sys(err, errno, "%s", path);
+	boot->image = kmln_pool_strdup(boot->pool, real);
+	r = look_at_image(boot, path, err);
+	if (r == 0)
+		r = find_platform(boot, err);
+	if (r == 0)
+		r = kmln_sandbox_look(&boot->sandbox, boot->pool, !boot->opts->unconfined, err);
+	if (r == 0)
+		r = find_program(boot, err);
+	if (r == 0 && !boot->sandbox.landlock)
+		kmln_warn("this kernel has no Landlock: %s",
+			boot->sandbox.confined ? "namespaces alone hold the machine"
+					       : "nothing confines the machine");
+	return r;
+}
+
+static int carry_out(const struct boot *boot, const struct kmln_actions *actions, const char *path,
+	struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf tail = {0};
+	int r = kmln_actions_run(actions, &tail, err);
+
+	fflush(stdout);
+	if (tail.size && !isatty(1))
+		fprintf(stderr, "kmln: what the machine said last:\n%s", tail.data);
+	if (r < 0 && err->code != KMLN_ELACK && err->code != KMLN_EUSAGE)
+		kmln_wrap(err, "%s on %s", path, boot->platform->name);
+	return r;
+}
+
+static void boot_cleanup(struct boot *boot)
+{
+	boot->facts = kmln_facts_free(boot->facts);
+}
+
+static int boot_image(const void *values, int argc, char **argv, struct kmln_error *err)
+{
+	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
+	KMLN_CLEANUP(boot_cleanup) struct boot boot = {.opts = values, .pool = pool};
+	struct kmln_actions actions = {.pool = pool, .by = "boot"};
+	int r;
+
+	(void)argc;
+	r = read_all(&boot, argv[0], err);
+	if (r == 0)
+		r = plan(&boot, &actions, err);
+	if (r == 0 && boot.opts->dry_run) {
+		KMLN_BUF struct kmln_buf text = {0};
+
+		kmln_actions_print(&actions, &text);
+		fwrite(text.data, 1, text.size, stdout);
+	} else if (r == 0) {
+		r = carry_out(&boot, &actions, argv[0], err);
+	}
+	return r;
+}
+
+static const char *const platform_names[] = {"auto", "kvm", "uml", "qemu", NULL};
+
+static const struct kmln_opt opts[] = {
+	{"on", 0, KMLN_OPT_CHOICE, "PLATFORM", "kvm, uml, qemu, or auto (default): the fastest",
+		offsetof(struct boot_opts, on), platform_names},
+	{"memory", 'm', KMLN_OPT_SIZE, "SIZE", "the guest's memory (default 512M)",
+		offsetof(struct boot_opts, memory), NULL},
+	{"until", 0, KMLN_OPT_STEPS, "REGEX", "wait for this on the console; may be repeated",
+		offsetof(struct boot_opts, steps), NULL},
+	{"send", 0, KMLN_OPT_STEPS, "TEXT", "then type this and Enter; may be repeated",
+		offsetof(struct boot_opts, steps), NULL},
+	{"timeout", 0, KMLN_OPT_NUMBER, "SECONDS",
+		"fail when it takes longer (default: 300 with --until or --send, else no limit)",
+		offsetof(struct boot_opts, timeout), NULL},
+	{"snapshot", 0, KMLN_OPT_FLAG, NULL, "leave the image as it is",
+		offsetof(struct boot_opts, snapshot), NULL},
+	{"kernel", 0, KMLN_OPT_FILE, "FILE", "start this kernel (kvm, qemu)",
+		offsetof(struct boot_opts, kernel), NULL},
+	{"initramfs", 0, KMLN_OPT_FILE, "FILE", "give the kernel this initramfs",
+		offsetof(struct boot_opts, initramfs), NULL},
+	{"append", 0, KMLN_OPT_TEXT, "WORDS", "more words for the kernel's command line",
+		offsetof(struct boot_opts, append), NULL},
+	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
+		offsetof(struct boot_opts, dry_run), NULL},
+	{"unconfined", 0, KMLN_OPT_FLAG, NULL,
+		"run even where the host cannot confine the machine; see the manual",
+		offsetof(struct boot_opts, unconfined), NULL},
+	KMLN_OPT_END,
+};
+
+const struct kmln_command kmln_command_boot = {
+	.name = "boot",
+	.args = "IMAGE",
+	.summary = "Run an image as a machine, here and now",
+	.details = "The machine's console is this terminal; Ctrl-] ends the machine. With --until\n"
+		   "and --send it is driven by these, in the order given, instead.",
+	.opts = opts,
+	.opts_size = sizeof(struct boot_opts),
+	.min_args = 1,
+	.max_args = 1,
+	.complete_files = true,
+	.run = boot_image,
+};

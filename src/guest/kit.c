@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The kernel kits of the cache and of the host: listing, opening, adding. */
+#include "guest/kit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "guest/archive.h"
+#include "guest/initramfs.h"
+#include "guest/step.h"
+
+void kmln_kit_close(struct kmln_kit *kit)
+{
+	kmln_tree_cleanup(&kit->tree);
+	kit->pool = kmln_pool_free(kit->pool);
+}
+
+static int add_entries(struct kmln_pool *pool, const char *folder, const char *origin,
+	const struct kmln_platform *platform, const struct kmln_facts *facts,
+	struct kmln_kit_entry **entries, size_t *count)
+{
+	static const struct kmln_facts any = {0};
+	KMLN_POOL struct kmln_pool *scratch = kmln_pool_new();
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct kmln_kernel *kernels;
+	struct kmln_error err;
+	size_t n;
+
+	if (kmln_tree_folder(folder, &tree, &err) < 0 ||
+		kmln_kernels_read(
+			tree, NULL, kmln_eq(origin, "cache"), scratch, &kernels, &n, &err) < 0) {
+		kmln_debug("no kernels in %s: %s", folder, err.text);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct kmln_kit_entry *e;
+
+		if (!kernels[i].image || !kernels[i].modules || kernels[i].uml)
+			continue;
+		e = kmln_pool_append(pool, entries, count, sizeof(*e));
+		*e = (struct kmln_kit_entry){
+			.release = kmln_pool_strdup(pool, kernels[i].release),
+			.origin = origin,
+			.folder = kmln_pool_strdup(pool, folder),
+			.initramfs = kmln_pool_strdup(pool, kernels[i].initramfs),
+			.bytes = kernels[i].bytes,
+			.suits = kmln_kernel_suits(&kernels[i], facts ? facts : &any, platform),
+		};
+	}
+	return 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return kmln_release_compare(*(char *const *)b, *(char *const *)a);
+}
+
+int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
+	const struct kmln_facts *facts, struct kmln_kit_entry **entries, size_t *count,
+	struct kmln_error *err)
+{
+	const char *cache = kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	KMLN_STRV struct kmln_strv names = {0};
+	struct kmln_error missing;
+
+	*entries = NULL;
+	*count = 0;
+	if (kmln_tree_folder(cache, &tree, &missing) == 0 &&
+		kmln_tree_names(tree, "/", &names, err) < 0)
+		return -err->code;
+	if (names.count)
+		qsort(names.items, names.count, sizeof(char *), newest_first);
+	for (size_t i = 0; i < names.count; i++)
+		if (kmln_release_valid(names.items[i]))
+			add_entries(pool, kmln_pool_printf(pool, "%s/%s", cache, names.items[i]),
+				"cache", platform, facts, entries, count);
+	add_entries(pool, "/", "host", platform, facts, entries, count);
+	return 0;
+}
+
+int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, struct kmln_error *err)
+{
+	size_t count = 0;
+	int r;
+
+	*kit = (struct kmln_kit){.pool = kmln_pool_new(), .origin = entry->origin};
+	kit->folder = kmln_pool_strdup(kit->pool, entry->folder);
+	r = kmln_tree_folder(entry->folder, &kit->tree, err);
+	if (r == 0)
+		r = kmln_kernels_read(
+			kit->tree, entry->release, true, kit->pool, &kit->kernel, &count, err);
+	if (r == 0 && !count)
+		r = kmln_fail(
+			err, ENOENT, "kernel %s is no longer in %s", entry->release, entry->folder);
+	if (r < 0)
+		kmln_kit_close(kit);
+	return r;
+}
+
+static int run_tool(struct kmln_error *err, const char *package, const char *const *argv)
+{
+	const struct kmln_child child = {.argv = argv, .package = package};
+
+	return kmln_child_must(&child, NULL, err);
+}
+
+/* The finished folder gets its name; one of the same release gives way. */
+static int publish(const char *stage, const char *kit, struct kmln_error *err)
+{
+	KMLN_FREE char *old = kmln_printf("%s.old-%d", stage, getpid());
+	int r = 0;
+
+	if (rename(stage, kit) == 0)
+		return kmln_sync_parent(kit, err);
+	if (rename(kit, old) < 0 || rename(stage, kit) < 0)
+		r = kmln_fail_sys(err, errno, "%s", kit);
+	else
+		r = kmln_remove_folder(old, err);
+	return r;
+}
+
+/* modules.dep and our initramfs; then it is a kit. */
+static int finish(const char *stage, const char *release, const char *cache, struct kmln_error *err)
+{
+	const char *const depmod[] = {"depmod", "-b", stage, release, NULL};
+	KMLN_FREE char *modules = kmln_printf("/usr/lib/modules/%s", release);
+	KMLN_FREE char *initramfs = kmln_printf("%s/boot/initrd.img-%s", stage, release);
+	KMLN_FREE char *kit = kmln_printf("%s/%s", cache, release);
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	KMLN_BUF struct kmln_buf bytes = {0};
+	int r = run_tool(err, "kmod", depmod);
+
+	if (r == 0)
+		r = kmln_tree_folder(stage, &tree, err);
+	if (r == 0)
+		r = kmln_initramfs_build(tree, modules, &bytes, err);
+	if (r == 0)
+		r = kmln_replace_file(initramfs, bytes.data, bytes.size, 0644, err);
+	return r < 0 ? r : publish(stage, kit, err);
+}
+
+/* Debian moved /lib into /usr: kits have everything there, and a link for those who look in /lib.
+ */
+static int settle_lib(const char *stage, struct kmln_error *err)
+{
+	KMLN_FREE char *lib = kmln_printf("%s/lib", stage), *usr = kmln_printf("%s/usr", stage);
+	KMLN_FREE char *usr_lib = kmln_printf("%s/usr/lib", stage);
+	int r = kmln_make_folders(usr, err);
+
+	if (r < 0)
+		return r;
+	if (rename(lib, usr_lib) < 0 && errno != ENOENT)
+		return kmln_fail_sys(err, errno, "%s", lib);
+	return symlink("usr/lib", lib) < 0 ? kmln_fail_sys(err, errno, "%s", lib) : 0;
+}
+
+/* What is in the stage must be one kernel with modules. */
+static int find_staged(
+	const char *stage, struct kmln_pool *pool, const char **release, struct kmln_error *err)
+{
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct kmln_kernel *kernels;
+	size_t count;
+	int r = kmln_tree_folder(stage, &tree, err);
+
+	if (r == 0)
+		r = kmln_kernels_read(tree, NULL, false, pool, &kernels, &count, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (kernels[i].image && kernels[i].modules) {
+			*release = kernels[i].release;
+			return 0;
+		}
+	return r < 0 ? r : kmln_fail(err, KMLN_EINVALID, "no kernel with modules is in it");
+}
+
+static int make_stage(const char *cache, char **stage, struct kmln_error *err)
+{
+	int r = kmln_make_folders(cache, err);
+
+	if (r < 0)
+		return r;
+	*stage = kmln_printf("%s/.new-XXXXXX", cache);
+	return mkdtemp(*stage) ? 0 : kmln_fail_sys(err, errno, "%s", *stage);
+}
+
+static int add_deb(const char *path, const char *cache, struct kmln_pool *pool,
+	const char **release, struct kmln_error *err)
+{
+	KMLN_FREE char *stage = NULL;
+	struct kmln_error ignored;
+	int r = make_stage(cache, &stage, err);
+
+	if (r < 0)
+		return r;
+	r = kmln_deb_unpack(path, stage, err);
+	if (r == 0)
+		r = settle_lib(stage, err);
+	if (r == 0)
+		r = find_staged(stage, pool, release, err);
+	if (r == 0)
+		r = finish(stage, *release, cache, err);
+	if (r < 0)
+		kmln_remove_folder(stage, &ignored);
+	return r;
+}
+
+static int copy(const char *from, const char *to, struct kmln_error *err)
+{
+	const char *const argv[] = {"cp", "-r", "--no-dereference", "--preserve=timestamps",
+		"--reflink=auto", "--", from, to, NULL};
+
+	return run_tool(err, "coreutils", argv);
+}
+
+/* Copies one kernel of the folder; modules keep their times. */
+static int add_copy(const char *folder, const struct kmln_kernel *kernel, const char *cache,
+	struct kmln_error *err)
+{
+	KMLN_FREE char *stage = NULL, *boot = NULL, *image = NULL, *modules = NULL;
+	KMLN_FREE char *from_image = kmln_printf("%s%s", folder, kernel->image);
+	KMLN_FREE char *from_modules = kmln_printf("%s%s", folder, kernel->modules);
+	struct kmln_error ignored;
+	int r = make_stage(cache, &stage, err);
+
+	if (r < 0)
+		return r;
+	boot = kmln_printf("%s/boot", stage);
+	image = kmln_printf("%s/vmlinuz-%s", boot, kernel->release);
+	modules = kmln_printf("%s/lib/modules", stage);
+	r = kmln_make_folders(boot, err);
+	if (r == 0)
+		r = kmln_make_folders(modules, err);
+	if (r == 0)
+		r = copy(from_image, image, err);
+	if (r == 0)
+		r = copy(from_modules, modules, err);
+	if (r == 0)
+		r = settle_lib(stage, err);
+	if (r == 0)
+		r = finish(stage, kernel->release, cache, err);
+	if (r < 0)
+		kmln_remove_folder(stage, &ignored);
+	return r;
+}
+
+static int add_folder(const char *folder, const char *cache, struct kmln_pool *pool,
+	const char **release, struct kmln_error *err)
+{
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct kmln_kernel *kernels;
+	size_t count, added = 0;
+	int r = kmln_tree_folder(folder, &tree, err);
+
+	if (r == 0)
+		r = kmln_kernels_read(tree, NULL, false, pool, &kernels, &count, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (!kernels[i].image || !kernels[i].modules || kernels[i].uml)
+			continue;
+		r = add_copy(folder, &kernels[i], cache, err);
+		if (!added++)
+			*release = kernels[i].release;
+	}
+	if (r == 0 && !added)
+		r = kmln_fail(err, KMLN_EINVALID,
+			"no kernel is in it: boot/vmlinuz-RELEASE and lib/modules/RELEASE are needed");
+	return r;
+}
+
+int kmln_kit_add(
+	const char *path, struct kmln_pool *pool, const char **release, struct kmln_error *err)
+{
+	const char *cache = kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
+	KMLN_FD int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (folder < 0 && access(path, R_OK) < 0)
+		return kmln_fail_sys(err, errno, "%s", path);
+	r = folder >= 0 ? add_folder(path, cache, pool, release, err)
+			: add_deb(path, cache, pool, release, err);
+	return r < 0 ? kmln_wrap(err, "%s", path) : 0;
+}

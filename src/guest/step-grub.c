@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* GRUB's configuration: one entry, for the kernel and the initramfs of the other steps. */
+#include "guest/steps.h"
+
+#include <string.h>
+
+#include "guest/boot-files.h"
+
+#define MARK "# Written by kmln"
+#define CONFIG "/boot/grub/grub.cfg"
+
+bool kmln_has_own_loader(const struct kmln_facts *facts)
+{
+	const struct kmln_known_file *config = kmln_facts_file(facts, CONFIG);
+
+	return facts->boot && facts->loader && !(config->data && kmln_starts(config->data, MARK));
+}
+
+/*
+ * ext4 features that the GRUB 2.06 which kmln writes cannot read: with them it would find no file
+ * at all.
+ */
+static const char *unreadable_feature(const struct kmln_filesystem *root)
+{
+	static const char *const features[] = {"inline_data", "casefold", "bigalloc", "ea_inode"};
+
+	for (const char *const *f = root->features; f && *f; f++)
+		for (size_t i = 0; i < KMLN_COUNT(features); i++)
+			if (kmln_eq(*f, features[i]))
+				return features[i];
+	return NULL;
+}
+
+/* Where a folder or file lies for GRUB: as in the guest, since /boot is on the root filesystem. */
+static void write_config(struct kmln_buf *out, struct kmln_planning *planning, const char *boot)
+{
+	const struct kmln_facts *facts = planning->facts;
+	const struct kmln_goal *goal = planning->goal;
+	struct kmln_pool *pool = planning->edits->pool;
+	const char *initramfs =
+		goal->initramfs ? kmln_pool_printf(pool, "%s/%s", boot,
+					  kmln_initramfs_name(pool, facts, goal->kernel->release))
+				: goal->kernel->initramfs;
+
+	kmln_buf_printf(out,
+		MARK
+		", and written again by it; entries of your own go into custom.cfg beside it.\n"
+		"serial --unit=0 --speed=115200\n"
+		"terminal_input serial console\n"
+		"terminal_output serial console\n"
+		"set timeout=1\n"
+		"search --no-floppy --fs-uuid --set=root %s\n"
+		"menuentry 'Linux %s' {\n"
+		"\tlinux %s%s %s\n",
+		facts->root->uuid, goal->kernel->release, boot, strrchr(goal->kernel->image, '/'),
+		kmln_kernel_words(pool, facts));
+	if (initramfs)
+		kmln_buf_printf(out, "\tinitrd %s\n", initramfs);
+	kmln_buf_str(
+		out, "}\nif [ -f $prefix/custom.cfg ]; then\n\tsource $prefix/custom.cfg\nfi\n");
+}
+
+static int plan(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_facts *facts = planning->facts;
+	const char *feature = unreadable_feature(facts->root);
+	KMLN_BUF struct kmln_buf text = {0};
+	const char *boot, *folder;
+	int r;
+
+	if (!planning->platform->needs_loader || kmln_has_own_loader(facts))
+		return 0;
+	if (!facts->loader)
+		kmln_missing(planning, "a boot loader configuration");
+	if (feature)
+		kmln_missing(planning, "a filesystem that GRUB can read (it has %s)", feature);
+	if (!planning->edits)
+		return 0;
+	if (feature)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the filesystem has the feature %s, which GRUB cannot read: it could not load "
+			"the kernel from it",
+			feature);
+	r = kmln_want_folder(planning, "grub", "/boot", &boot, err);
+	if (r == 0)
+		r = kmln_want_folder(planning, "grub", "/boot/grub", &folder, err);
+	if (r < 0)
+		return r;
+	write_config(&text, planning, boot);
+	if (!kmln_facts_file(facts, CONFIG)->real) {
+		/* its folder is made by this plan */
+		const struct kmln_edit edit = {
+			.kind = KMLN_EDIT_PUT,
+			.by = "grub",
+			.why = "what GRUB starts",
+			.path = kmln_pool_printf(planning->edits->pool, "%s/grub.cfg", folder),
+			.mode = 0644,
+			.mtime = KMLN_MTIME_NOW,
+			.data = kmln_pool_memdup(planning->edits->pool, text.data, text.size),
+			.size = text.size,
+		};
+
+		return kmln_edits_add(planning->edits, &edit, err);
+	}
+	return kmln_want_file(planning, "grub", "what GRUB starts", CONFIG,
+		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
+		err);
+}
+
+const struct kmln_step kmln_step_grub = {
+	.name = "grub",
+	.summary = "configure GRUB for the guest's kernel",
+	.plan = plan,
+};

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Our own initramfs for the kernel to be booted. A distribution's, where there is one under the
+ * usual name, is left alone, and ours gets a name beside it.
+ */
+#include "guest/steps.h"
+
+#include "guest/boot-files.h"
+
+static int plan(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_facts *facts = planning->facts;
+	const struct kmln_kernel *own = kmln_guest_kernel(facts, planning->platform);
+	const struct kmln_goal *goal = planning->goal;
+	struct kmln_edit edit = {
+		.kind = KMLN_EDIT_PUT,
+		.by = "initramfs",
+		.why = "finds the root filesystem with this platform's drivers",
+		.mode = 0644,
+		.mtime = KMLN_MTIME_NOW,
+	};
+	const char *boot;
+	int r;
+
+	if (!planning->platform->needs_kernel)
+		return 0;
+	if (!own || !own->initramfs)
+		kmln_missing(planning, "an initramfs with this platform's drivers");
+	if (!planning->edits || !goal->initramfs)
+		return 0;
+	r = kmln_want_folder(planning, "initramfs", "/boot", &boot, err);
+	if (r < 0)
+		return r;
+	edit.path = kmln_pool_printf(planning->edits->pool, "%s/%s", boot,
+		kmln_initramfs_name(planning->edits->pool, facts, goal->kernel->release));
+	edit.data = goal->initramfs;
+	edit.size = goal->initramfs_size;
+	for (size_t i = 0; i < facts->kernel_count; i++) {
+		const struct kmln_kernel *k = &facts->kernels[i];
+
+		if (!kmln_eq(k->initramfs, edit.path))
+			continue;
+		if (kmln_eq(k->initramfs_sum, goal->initramfs_sum))
+			return 0;
+		edit.replaces = "";
+		edit.replaces_size = k->initramfs_size;
+	}
+	return kmln_edits_add(planning->edits, &edit, err);
+}
+
+const struct kmln_step kmln_step_initramfs = {
+	.name = "initramfs",
+	.summary = "put in an initramfs with the drivers of all platforms",
+	.plan = plan,
+};

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A kernel with the platform's drivers, its modules and their indexes. */
+#include "guest/steps.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* The same file is there already: by size and time, as kernels are put in with their times. */
+static bool has_file(
+	const struct kmln_kernel *there, const struct kmln_kernel_file *file, const char *path)
+{
+	for (size_t i = 0; there && i < there->file_count; i++) {
+		const struct kmln_kernel_file *f = &there->files[i];
+
+		if (strcmp(f->path, path) != 0)
+			continue;
+		if (S_ISDIR(file->mode) || S_ISLNK(file->mode))
+			return (f->mode & S_IFMT) == (file->mode & S_IFMT);
+		return f->size == file->size && f->mtime == file->mtime &&
+		       f->mtime_ns == file->mtime_ns;
+	}
+	return false;
+}
+
+static int add_file(struct kmln_planning *planning, const struct kmln_kernel_file *file,
+	const char *path, bool replaces, struct kmln_error *err)
+{
+	struct kmln_edit edit = {
+		.kind = S_ISDIR(file->mode)   ? KMLN_EDIT_MKDIR
+			: S_ISLNK(file->mode) ? KMLN_EDIT_SYMLINK
+					      : KMLN_EDIT_PUT,
+		.by = "kernel",
+		.why = "modules for this platform",
+		.path = path,
+		.mode = S_ISDIR(file->mode) ? 0755 : 0644,
+		.mtime = file->mtime,
+		.mtime_ns = file->mtime_ns,
+		.size = file->size,
+	};
+
+	if (!S_ISREG(file->mode) && !S_ISDIR(file->mode) && !S_ISLNK(file->mode))
+		return 0;
+	if (S_ISREG(file->mode)) {
+		edit.from = file->path;
+		edit.replaces = replaces ? "" : NULL;
+	} else if (S_ISLNK(file->mode)) {
+		edit.data = file->target;
+	}
+	return kmln_edits_add(planning->edits, &edit, err);
+}
+
+static const struct kmln_kernel *same_release(const struct kmln_facts *facts, const char *release)
+{
+	for (size_t i = 0; i < facts->kernel_count; i++)
+		if (kmln_eq(facts->kernels[i].release, release))
+			return &facts->kernels[i];
+	return NULL;
+}
+
+static bool there_by_name(const struct kmln_kernel *there, const char *path)
+{
+	for (size_t i = 0; there && i < there->file_count; i++)
+		if (strcmp(there->files[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static int put_kit(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_kernel *kit = planning->goal->kernel;
+	const struct kmln_kernel *there = same_release(planning->facts, kit->release);
+	size_t modules = kit->modules ? strlen(kit->modules) : 0;
+	const char *boot, *folder;
+	int r = kmln_want_folder(planning, "kernel", "/boot", &boot, err);
+
+	if (r == 0)
+		r = kmln_want_folder(planning, "kernel", "/lib", &folder, err);
+	if (r == 0)
+		r = kmln_want_folder(planning, "kernel", "/lib/modules", &folder, err);
+	for (size_t i = 0; r == 0 && i < kit->file_count; i++) {
+		const struct kmln_kernel_file *f = &kit->files[i];
+		const char *path;
+
+		if (modules && strncmp(f->path, kit->modules, modules) == 0)
+			path = kmln_pool_printf(planning->edits->pool, "%s/%s%s", folder,
+				kit->release, f->path + modules);
+		else
+			path = kmln_pool_printf(
+				planning->edits->pool, "%s%s", boot, strrchr(f->path, '/'));
+		if (!has_file(there, f, path))
+			r = add_file(planning, f, path, there_by_name(there, path), err);
+	}
+	return r;
+}
+
+static int plan(struct kmln_planning *planning, struct kmln_error *err)
+{
+	if (!planning->platform->needs_kernel)
+		return 0;
+	if (!kmln_guest_kernel(planning->facts, planning->platform)) {
+		KMLN_BUF struct kmln_buf drivers = {0};
+
+		for (const char *const *d = planning->platform->drivers; d && *d; d++)
+			kmln_buf_printf(&drivers, "%s%s", drivers.size ? ", " : "", *d);
+		kmln_missing(planning, "a kernel%s%s", drivers.size ? " with " : "",
+			drivers.size ? drivers.data : "");
+	}
+	return planning->edits && planning->goal->from_kit ? put_kit(planning, err) : 0;
+}
+
+const struct kmln_step kmln_step_kernel = {
+	.name = "kernel",
+	.summary = "put in a kernel with the platform's drivers",
+	.plan = plan,
+};

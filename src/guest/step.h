@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Steps: what a guest needs on a platform, one small thing a file. A step looks at facts and says
+ * what is missing; where edits are wanted too, it adds those that bring it. It opens nothing and
+ * reads nothing else, so the same facts give the same plan, and facts of a converted image give
+ * none.
+ *
+ * A new need is one file here and one line in steps.c. If a step must know something, inspect
+ * learns it.
+ */
+#ifndef KMLN_GUEST_STEP_H
+#define KMLN_GUEST_STEP_H
+
+#include "image/facts.h"
+#include "plan/edits.h"
+#include "platform/platform.h"
+
+/* What a conversion brings along, prepared before planning. */
+struct kmln_goal {
+	uint64_t size; /* bytes the root filesystem shall have; 0: as it is */
+	/* The kernel to be booted: one of facts->kernels, or of a kit whose files are to be put in.
+	 */
+	const struct kmln_kernel *kernel;
+	bool from_kit;
+	const char *initramfs; /* our initramfs for it, or NULL: its own serves */
+	size_t initramfs_size;
+	const char *initramfs_sum;
+	const char *grub_boot; /* GRUB's boot.img, 512 bytes */
+	const char *grub_core; /* GRUB's core.img for the gap behind the MBR */
+	size_t grub_core_size;
+};
+
+struct kmln_planning {
+	const struct kmln_facts *facts; /* with a root filesystem */
+	const struct kmln_platform *platform;
+	const struct kmln_goal *goal; /* NULL: only say what is missing */
+	struct kmln_edits *edits; /* NULL likewise */
+	struct kmln_strv *missing; /* short phrases */
+};
+
+struct kmln_step {
+	const char *name;
+	const char *summary;
+	int (*plan)(struct kmln_planning *planning, struct kmln_error *err);
+};
+
+extern const struct kmln_step *const kmln_steps[]; /* in the order of their edits; ends with NULL */
+
+/*
+ * Runs all steps. With edits NULL it fills `missing` only, and cannot fail for a guest's sake;
+ * facts without a root filesystem say just that.
+ */
+int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err);
+
+/* ---- for the steps ---- */
+
+void kmln_missing(struct kmln_planning *planning, const char *fmt, ...) KMLN_PRINTF(2, 3);
+
+/*
+ * Makes `path` (one that inspect knows) a file with this content: adds nothing where it has it
+ * already. A link is followed inside the guest; one that leads nowhere is KMLN_EINVALID.
+ */
+int kmln_want_file(struct kmln_planning *planning, const char *step, const char *why,
+	const char *path, const char *data, size_t size, uint32_t mode, struct kmln_error *err);
+/*
+ * The real path of a folder that inspect knows, in the edits' pool; adds its making where it is not
+ * there.
+ */
+int kmln_want_folder(struct kmln_planning *planning, const char *step, const char *path,
+	const char **real, struct kmln_error *err);
+
+/* True where the guest boots by a loader that is not kmln's: nothing of it is touched then. */
+bool kmln_has_own_loader(const struct kmln_facts *facts);
+/* True for a kernel that can start this guest on this platform. */
+bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
+	const struct kmln_platform *platform);
+/* The first (newest) kernel of the guest that suits, or NULL. */
+const struct kmln_kernel *kmln_guest_kernel(
+	const struct kmln_facts *facts, const struct kmln_platform *platform);
+/* The line that starts a kernel for this guest, after "linux IMAGE": root=, ro, console= ... */
+char *kmln_kernel_words(struct kmln_pool *pool, const struct kmln_facts *facts);
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of steps, and what they share. */
+#include "guest/step.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "guest/steps.h"
+
+const struct kmln_step *const kmln_steps[] = {
+	&kmln_step_wrap,
+	&kmln_step_resize,
+	&kmln_step_kernel,
+	&kmln_step_initramfs,
+	&kmln_step_fstab,
+	&kmln_step_login,
+	&kmln_step_grub,
+	&kmln_step_loader,
+	NULL,
+};
+
+void kmln_missing(struct kmln_planning *planning, const char *fmt, ...)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+	va_list args;
+
+	va_start(args, fmt);
+	kmln_buf_vprintf(&text, fmt, args);
+	va_end(args);
+	if (planning->missing && !kmln_strv_has(planning->missing, text.data))
+		kmln_strv_add(planning->missing, text.data);
+}
+
+/* Programs of one kind run under a kernel of another only where that kernel says so. */
+static bool arch_runs(const char *guest, const char *kernel)
+{
+	return !guest || kmln_eq(guest, kernel) ||
+	       (kmln_eq(guest, "i386") && kmln_eq(kernel, "x86-64"));
+}
+
+int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_facts *facts = planning->facts;
+
+	if (!facts->root) {
+		kmln_missing(planning, "a root filesystem: %s", facts->root_problem);
+		return planning->edits ? kmln_fail(err, KMLN_EINVALID, "no root filesystem: %s",
+						 facts->root_problem)
+				       : 0;
+	}
+	if (facts->init == KMLN_INIT_NONE)
+		kmln_missing(planning, "an init program");
+	if (!arch_runs(facts->arch, "x86-64")) {
+		kmln_missing(planning, "programs for x86-64 (they are for %s)", facts->arch);
+		if (planning->edits)
+			return kmln_fail(err, KMLN_EINVALID,
+				"the guest's programs are for %s, and kmln has machines for x86-64 only",
+				facts->arch);
+	}
+	for (const struct kmln_step *const *step = kmln_steps; *step; step++) {
+		int r = (*step)->plan(planning, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The parent folder of a real path was resolved with it, so it is there; unless the guest lacks it.
+ */
+int kmln_want_file(struct kmln_planning *planning, const char *step, const char *why,
+	const char *path, const char *data, size_t size, uint32_t mode, struct kmln_error *err)
+{
+	const struct kmln_known_file *file = kmln_facts_file(planning->facts, path);
+	struct kmln_edit edit = {
+		.kind = KMLN_EDIT_PUT,
+		.by = step,
+		.why = why,
+		.path = file->real,
+		.mode = mode,
+		.mtime = KMLN_MTIME_NOW,
+		.data = data,
+		.size = size,
+		.replaces = file->data,
+		.replaces_size = file->size,
+	};
+
+	if (!file->real)
+		return kmln_fail(err, KMLN_EINVALID,
+			"in the guest, %s leads nowhere: %s; mend that link first", path,
+			file->problem);
+	if (file->mode && !S_ISREG(file->mode))
+		return kmln_fail(
+			err, KMLN_EINVALID, "in the guest, %s is not a regular file", path);
+	if (file->mode && !file->data)
+		return kmln_fail(err, KMLN_EINVALID, "in the guest, %s cannot be read: %s", path,
+			file->problem ? file->problem : "it is too long");
+	if (file->data && file->size == size && memcmp(file->data, data, size) == 0)
+		return 0;
+	return kmln_edits_add(planning->edits, &edit, err);
+}
+
+int kmln_want_folder(struct kmln_planning *planning, const char *step, const char *path,
+	const char **real, struct kmln_error *err)
+{
+	const struct kmln_known_file *file = kmln_facts_file(planning->facts, path);
+	struct kmln_edit edit = {
+		.kind = KMLN_EDIT_MKDIR,
+		.by = step,
+		.path = file->real,
+		.mode = 0755,
+		.mtime = KMLN_MTIME_NOW,
+	};
+
+	if (!file->real) {
+		/* a folder below one that another edit makes: /boot/grub where /boot is new */
+		const char *slash = strrchr(path, '/');
+		const char *parent =
+			kmln_pool_memdup(planning->edits->pool, path, (size_t)(slash - path));
+
+		if (slash == path || kmln_facts_file(planning->facts, parent)->mode)
+			return kmln_fail(err, KMLN_EINVALID,
+				"in the guest, %s leads nowhere: %s; mend that link first", path,
+				file->problem);
+		edit.path = kmln_pool_strdup(planning->edits->pool, path);
+	} else if (file->mode && !S_ISDIR(file->mode)) {
+		return kmln_fail(err, KMLN_EINVALID, "in the guest, %s is not a folder", path);
+	}
+	*real = edit.path;
+	if (file->mode || kmln_edits_has(planning->edits, edit.path))
+		return 0;
+	return kmln_edits_add(planning->edits, &edit, err);
+}
+
+bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
+	const struct kmln_platform *platform)
+{
+	if (kernel->uml || !kernel->image || !kernel->indexed ||
+		!arch_runs(facts->arch, kernel->arch))
+		return false;
+	for (const char *const *d = platform->drivers; d && *d; d++)
+		if (!kmln_kernel_has(kernel, *d))
+			return false;
+	return !facts->root || !facts->root->is_ext || kmln_kernel_has(kernel, "ext4");
+}
+
+const struct kmln_kernel *kmln_guest_kernel(
+	const struct kmln_facts *facts, const struct kmln_platform *platform)
+{
+	for (size_t i = 0; i < facts->kernel_count; i++)
+		if (kmln_kernel_suits(&facts->kernels[i], facts, platform))
+			return &facts->kernels[i];
+	return NULL;
+}

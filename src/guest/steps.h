@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One declaration for each step's file. */
+#ifndef KMLN_GUEST_STEPS_H
+#define KMLN_GUEST_STEPS_H
+
+#include "guest/step.h"
+
+extern const struct kmln_step kmln_step_wrap, kmln_step_resize, kmln_step_kernel,
+	kmln_step_initramfs, kmln_step_fstab, kmln_step_login, kmln_step_grub, kmln_step_loader;
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opening and locking images; see disk.h. Open file description locks: they end with our
+ * descriptor. */
+#include "image/disk.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <linux/fs.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+struct magic {
+	const char *format;
+	uint64_t offset;
+	const char *bytes;
+	size_t size;
+};
+
+static const struct magic magics[] = {
+	{"qcow2", 0, "QFI\xfb", 4},
+	{"vmdk", 0, "KDMV", 4},
+	{"vmdk", 0, "# Disk DescriptorFile", 21},
+	{"vdi", 0x40, "\x7f\x10\xda\xbe", 4},
+	{"vhdx", 0, "vhdxfile", 8},
+	{"vhd", 0, "conectix", 8},
+	{"qed", 0, "QED\0", 4},
+	{"uml-cow", 0, "OOOM", 4},
+	{"compressed (gzip)", 0, "\x1f\x8b\x08", 3},
+	{"compressed (xz)", 0,
+		"\xfd"
+		"7zXZ",
+		5},
+	{"compressed (zstd)", 0, "\x28\xb5\x2f\xfd", 4},
+};
+
+static int find_format(struct kmln_disk *disk, struct kmln_error *err)
+{
+	char head[512] = {0};
+	size_t size = disk->size < sizeof(head) ? (size_t)disk->size : sizeof(head);
+	int r = kmln_pread_all(disk->fd, head, size, 0, err);
+
+	disk->format = "raw";
+	for (size_t i = 0; r == 0 && i < KMLN_COUNT(magics); i++)
+		if (memcmp(head + magics[i].offset, magics[i].bytes, magics[i].size) == 0) {
+			disk->format = magics[i].format;
+			break;
+		}
+	return r;
+}
+
+int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err)
+{
+	struct stat st;
+	uint64_t size;
+	int r;
+
+	*disk = (struct kmln_disk){.fd = -1};
+	/* O_NONBLOCK: a fifo must not make us wait */
+	r = kmln_open(path, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0, err);
+	if (r < 0)
+		return r;
+	disk->fd = r;
+	if (fstat(disk->fd, &st) < 0)
+		r = kmln_fail_sys(err, errno, "%s", path);
+	else if (S_ISBLK(st.st_mode) && ioctl(disk->fd, BLKGETSIZE64, &size) < 0)
+		r = kmln_fail_sys(err, errno, "%s", path);
+	else if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		r = kmln_fail(err, KMLN_EINVALID,
+			"%s: not an image: it is neither a file nor a disk", path);
+	else {
+		disk->size = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_size;
+		disk->allocated = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_blocks * 512;
+		r = disk->size ? find_format(disk, err)
+			       : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		if (r < 0)
+			kmln_wrap(err, "%s", path);
+	}
+	if (r < 0)
+		kmln_disk_close(disk);
+	return r < 0 ? r : 0;
+}
+
+void kmln_disk_close(struct kmln_disk *disk)
+{
+	kmln_close_cleanup(&disk->fd);
+}
+
+int kmln_disk_busy(const struct kmln_disk *disk)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(disk->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err)
+{
+	struct flock lock = {.l_type = (short)(writable ? F_WRLCK : F_RDLCK), .l_whence = SEEK_SET};
+
+	/* QEMU's own locks are shared ones: a shared lock of ours would not meet them, so look
+	 * first */
+	if (kmln_disk_busy(disk))
+		return kmln_fail(err, EBUSY,
+			"in use: a running machine (UML, QEMU) or another kmln has it open; "
+			"stop that first");
+	if (fcntl(disk->fd, F_OFD_SETLK, &lock) < 0)
+		return kmln_fail_sys(err, errno, "cannot be locked");
+	return 0;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * An io_manager of libext2fs over pread and pwrite. It has no cache: the host's page cache is one,
+ * and what is written is there for e2fsck and for our own second look at once.
+ */
+#include "image/ext-io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct range_io {
+	int fd;
+	uint64_t offset, size;
+};
+
+void kmln_ext_io_name(char name[64], int fd, const struct kmln_range *range)
+{
+	snprintf(name, 64, "%d:%llu:%llu", fd, (unsigned long long)range->offset,
+		(unsigned long long)range->size);
+}
+
+static errcode_t io_open(const char *name, int flags, io_channel *channel)
+{
+	io_channel io = calloc(1, sizeof(*io));
+	struct range_io *range = calloc(1, sizeof(*range));
+	unsigned long long offset, size;
+
+	(void)flags;
+	if (!io || !range || sscanf(name, "%d:%llu:%llu", &range->fd, &offset, &size) != 3) {
+		free(io);
+		free(range);
+		return EXT2_ET_NO_MEMORY;
+	}
+	range->offset = offset;
+	range->size = size;
+	io->magic = EXT2_ET_MAGIC_IO_CHANNEL;
+	io->manager = kmln_ext_io;
+	io->name = strdup(name);
+	io->block_size = 1024;
+	io->refcount = 1;
+	io->private_data = range;
+	*channel = io;
+	return 0;
+}
+
+static errcode_t io_close(io_channel io)
+{
+	if (--io->refcount > 0)
+		return 0;
+	free(io->private_data);
+	free(io->name);
+	free(io);
+	return 0;
+}
+
+static errcode_t io_set_blksize(io_channel io, int size)
+{
+	io->block_size = size;
+	return 0;
+}
+
+/* Where `count` blocks (or, negative, bytes) from `block` on lie in the file; false: outside. */
+static int locate(io_channel io, unsigned long long block, int count, uint64_t *at, size_t *size)
+{
+	const struct range_io *range = io->private_data;
+	uint64_t start, end;
+
+	*size = count < 0 ? (size_t)-count : (size_t)count * (size_t)io->block_size;
+	if (__builtin_mul_overflow(block, (uint64_t)io->block_size, &start) ||
+		__builtin_add_overflow(start, *size, &end) || end > range->size)
+		return 0;
+	*at = range->offset + start;
+	return 1;
+}
+
+static errcode_t io_read_blk64(io_channel io, unsigned long long block, int count, void *data)
+{
+	const struct range_io *range = io->private_data;
+	uint64_t at;
+	size_t size;
+
+	if (!locate(io, block, count, &at, &size))
+		return EXT2_ET_SHORT_READ;
+	for (char *p = data; size;) {
+		ssize_t n = pread(range->fd, p, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? errno : EXT2_ET_SHORT_READ;
+		p += n;
+		at += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static errcode_t write_at(const struct range_io *range, uint64_t at, const void *data, size_t size)
+{
+	for (const char *p = data; size;) {
+		ssize_t n = pwrite(range->fd, p, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? errno : EXT2_ET_SHORT_WRITE;
+		p += n;
+		at += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static errcode_t io_write_blk64(
+	io_channel io, unsigned long long block, int count, const void *data)
+{
+	uint64_t at;
+	size_t size;
+
+	if (!locate(io, block, count, &at, &size))
+		return EXT2_ET_SHORT_WRITE;
+	return write_at(io->private_data, at, data, size);
+}
+
+static errcode_t io_read_blk(io_channel io, unsigned long block, int count, void *data)
+{
+	return io_read_blk64(io, block, count, data);
+}
+
+static errcode_t io_write_blk(io_channel io, unsigned long block, int count, const void *data)
+{
+	return io_write_blk64(io, block, count, data);
+}
+
+static errcode_t io_write_byte(io_channel io, unsigned long offset, int size, const void *data)
+{
+	const struct range_io *range = io->private_data;
+	uint64_t end;
+
+	if (size < 0 || __builtin_add_overflow((uint64_t)offset, (uint64_t)size, &end) ||
+		end > range->size)
+		return EXT2_ET_SHORT_WRITE;
+	return write_at(range, range->offset + offset, data, (size_t)size);
+}
+
+static errcode_t io_flush(io_channel io)
+{
+	(void)io; /* whoever holds the descriptor syncs it once, at the end */
+	return 0;
+}
+
+static struct struct_io_manager range_manager = {
+	.magic = EXT2_ET_MAGIC_IO_MANAGER,
+	.name = "kmln range of a descriptor",
+	.open = io_open,
+	.close = io_close,
+	.set_blksize = io_set_blksize,
+	.read_blk = io_read_blk,
+	.write_blk = io_write_blk,
+	.flush = io_flush,
+	.write_byte = io_write_byte,
+	.read_blk64 = io_read_blk64,
+	.write_blk64 = io_write_blk64,
+};
+
+io_manager kmln_ext_io = &range_manager;

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Inspection: format, partition table, filesystems, then the root filesystem's own files. The order
+ * is fixed, each part has its file, and none of them fails because a guest's file is odd: what is
+ * not understood is not in the facts. Only damage to the image itself is an error.
+ */
+#include "image/inspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "image/ext.h"
+#include "image/partitions.h"
+
+#define HEAD_MAX (1u << 20)
+
+/* What steps may want to change, or must know to change something below it. */
+static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
+	"/boot/grub", "/boot/grub/grub.cfg", "/lib", "/lib/modules", "/etc/hostname", "/etc/hosts",
+	"/etc/shadow", "/root", "/root/.ssh", "/root/.ssh/authorized_keys"};
+
+const char *kmln_init_name(enum kmln_init init)
+{
+	static const char *const names[] = {
+		[KMLN_INIT_NONE] = "none",
+		[KMLN_INIT_SYSTEMD] = "systemd",
+		[KMLN_INIT_SYSVINIT] = "sysvinit",
+		[KMLN_INIT_BUSYBOX] = "busybox",
+		[KMLN_INIT_OPENRC] = "openrc",
+		[KMLN_INIT_SCRIPT] = "script",
+		[KMLN_INIT_OTHER] = "other",
+	};
+
+	return names[init];
+}
+
+const struct kmln_known_file *kmln_facts_file(const struct kmln_facts *facts, const char *path)
+{
+	for (size_t i = 0; i < facts->file_count; i++)
+		if (kmln_eq(facts->files[i].path, path))
+			return &facts->files[i];
+	abort(); /* a path that inspect does not know: a mistake of ours */
+}
+
+struct kmln_facts *kmln_facts_free(struct kmln_facts *facts)
+{
+	if (facts) {
+		struct kmln_pool *pool = facts->pool;
+
+		kmln_pool_free(pool);
+	}
+	return NULL;
+}
+
+void kmln_facts_cleanup(struct kmln_facts **facts)
+{
+	*facts = kmln_facts_free(*facts);
+}
+
+const char *kmln_inspect_text(struct kmln_tree *tree, struct kmln_facts *facts, const char *path)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+	struct kmln_error ignored;
+
+	if (kmln_tree_load(tree, path, KMLN_KNOWN_MAX, &text, &ignored) < 0)
+		return NULL;
+	return kmln_pool_memdup(facts->pool, text.data, text.size);
+}
+
+bool kmln_next_line(char **text, char **line)
+{
+	if (!*text || !**text)
+		return false;
+	*line = strsep(text, "\n");
+	return true;
+}
+
+/* What is there now, without failing: a step that needs the file says what is wrong with it. */
+static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const char *path)
+{
+	struct kmln_known_file *f =
+		kmln_pool_append(facts->pool, &facts->files, &facts->file_count, sizeof(*f));
+	KMLN_BUF struct kmln_buf real = {0}, data = {0};
+	struct kmln_error err;
+	struct kmln_stat st;
+
+	f->path = path;
+	if (kmln_tree_resolve(tree, path, &real, &err) < 0) {
+		f->problem = kmln_pool_strdup(facts->pool, err.text);
+		return;
+	}
+	f->real = kmln_pool_strdup(facts->pool, real.data);
+	if (kmln_tree_stat(tree, real.data, &st, &err) < 0)
+		return;
+	f->mode = st.mode;
+	f->size = st.size;
+	if (!S_ISREG(st.mode) || st.size > KMLN_KNOWN_MAX)
+		return;
+	if (kmln_tree_load(tree, real.data, KMLN_KNOWN_MAX, &data, &err) < 0)
+		f->problem = kmln_pool_strdup(facts->pool, err.text);
+	else
+		f->data = kmln_pool_memdup(facts->pool, data.data, data.size);
+}
+
+/* The bytes in front of the first partition, and whose boot code they are. */
+static int read_head(const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
+{
+	uint64_t size = disk->size < HEAD_MAX ? disk->size : HEAD_MAX;
+	char *head;
+	int r;
+
+	if (!facts->table)
+		return 0;
+	for (size_t i = 0; i < facts->partition_count; i++)
+		if (facts->partitions[i].range.offset < size)
+			size = facts->partitions[i].range.offset;
+	if (size < 512)
+		return kmln_fail(err, KMLN_EINVALID, "a partition begins in the first sector");
+	head = kmln_pool_alloc(facts->pool, (size_t)size);
+	r = kmln_pread_all(disk->fd, head, (size_t)size, 0, err);
+	if (r < 0)
+		return r;
+	facts->head = head;
+	facts->head_size = (size_t)size;
+	if (memmem(head, 440, "GRUB", 4))
+		facts->boot = "grub";
+	else if (memmem(head, 440, "LILO", 4))
+		facts->boot = "lilo";
+	else if (memmem(head, 440, "SYSLINUX", 8) || memmem(head, 440, "EXTLINUX", 8))
+		facts->boot = "syslinux";
+	else
+		for (size_t i = 0; i < 440 && !facts->boot; i++)
+			if (head[i])
+				facts->boot = "unknown";
+	return 0;
+}
+
+/* A root filesystem has /etc, and programs or an init. */
+static bool looks_like_root(struct kmln_tree *tree)
+{
+	static const char *const signs[] = {"/sbin/init", "/bin/sh", "/usr/bin", "/init"};
+	struct kmln_error ignored;
+	KMLN_BUF struct kmln_buf real = {0};
+	struct kmln_stat st;
+
+	if (kmln_tree_stat(tree, "/etc", &st, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < KMLN_COUNT(signs); i++) {
+		real.size = 0;
+		if (kmln_tree_resolve(tree, signs[i], &real, &ignored) == 0 &&
+			kmln_tree_stat(tree, real.data, &st, &ignored) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *name_of(const struct kmln_filesystem *fs, struct kmln_pool *pool)
+{
+	return fs->partition ? kmln_pool_printf(pool, "partition %u (%s)", fs->partition, fs->type)
+			     : kmln_pool_printf(pool, "the image as a whole (%s)", fs->type);
+}
+
+static const char *explain_no_root(const struct kmln_facts *facts)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	for (size_t i = 0; i < facts->filesystem_count; i++) {
+		const struct kmln_filesystem *fs = &facts->filesystems[i];
+		const char *why = kmln_eq(fs->type, "crypto_LUKS")   ? "encrypted with LUKS"
+				  : kmln_eq(fs->type, "LVM2_member") ? "part of an LVM volume group"
+				  : kmln_eq(fs->type, "linux_raid_member") ? "part of a RAID"
+				  : fs->is_ext ? "without /etc and programs"
+					       : "not a filesystem that kmln can read";
+
+		kmln_buf_printf(
+			&text, "%s%s is %s", text.size ? "; " : "", name_of(fs, facts->pool), why);
+	}
+	return kmln_pool_strdup(
+		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
+}
+
+static int read_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	int r;
+
+	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
+		read_known(tree, facts, known_files[i]);
+	r = kmln_kernels_read(
+		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
+	if (r == 0)
+		r = kmln_inspect_os(tree, facts, err);
+	if (r == 0)
+		r = kmln_inspect_init(tree, facts, err);
+	if (r == 0)
+		r = kmln_inspect_packages(tree, facts, err);
+	if (r == 0)
+		r = kmln_inspect_settings(tree, facts, err);
+	return r;
+}
+
+static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
+{
+	for (size_t i = 0; i < facts->filesystem_count; i++) {
+		const struct kmln_filesystem *fs = &facts->filesystems[i];
+		KMLN_TREE struct kmln_tree *tree = NULL;
+		int r;
+
+		if (!fs->is_ext)
+			continue;
+		r = kmln_tree_ext(disk->fd, &fs->range, false, &tree, err);
+		if (r < 0)
+			return r;
+		if (looks_like_root(tree)) {
+			facts->root = fs;
+			return read_guest(tree, facts, err);
+		}
+	}
+	facts->root_problem = explain_no_root(facts);
+	return 0;
+}
+
+static int check_format(const struct kmln_disk *disk, struct kmln_error *err)
+{
+	if (kmln_eq(disk->format, "raw"))
+		return 0;
+	if (kmln_starts(disk->format, "compressed"))
+		return kmln_fail(err, KMLN_EINVALID, "%s: unpack it first", disk->format);
+	if (kmln_eq(disk->format, "uml-cow"))
+		return kmln_fail(err, KMLN_EINVALID,
+			"a UML copy-on-write file; merge it first: uml_moo FILE NEW");
+	return kmln_fail(err, KMLN_EINVALID,
+		"a %s image; kmln opens raw images: qemu-img convert -O raw FILE NEW",
+		disk->format);
+}
+
+int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	struct kmln_pool *pool;
+	struct kmln_facts *f;
+	int r = check_format(disk, err);
+
+	if (r < 0)
+		return r;
+	pool = kmln_pool_new();
+	f = kmln_pool_alloc(pool, sizeof(*f));
+	f->pool = pool;
+	f->format = disk->format;
+	f->size = disk->size;
+	f->allocated = disk->allocated;
+	r = kmln_partitions_read(disk, f, err);
+	if (r == 0)
+		r = kmln_filesystems_read(disk, f, err);
+	if (r == 0)
+		r = read_head(disk, f, err);
+	if (r == 0 && !f->table && !f->filesystem_count)
+		r = kmln_fail(err, KMLN_EINVALID,
+			"not an image of a machine: neither a partition table nor a filesystem is in it");
+	if (r == 0)
+		r = read_root(disk, f, err);
+	if (r < 0) {
+		kmln_facts_free(f);
+		return r;
+	}
+	*facts = f;
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading an image into facts. Nothing is ever written. */
+#ifndef KMLN_IMAGE_INSPECT_H
+#define KMLN_IMAGE_INSPECT_H
+
+#include "image/facts.h"
+#include "tree/tree.h"
+
+/*
+ * Makes new facts of the open image; free them with kmln_facts_free(). What cannot be a guest's
+ * image is KMLN_EINVALID; an image that merely has no root filesystem kmln can read gives facts
+ * with root NULL.
+ */
+int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err);
+struct kmln_facts *kmln_facts_free(struct kmln_facts *facts);
+void kmln_facts_cleanup(struct kmln_facts **facts);
+#define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)
+
+/* The parts, each in a file of its own; for inspect.c. All read one tree and fill in facts. */
+int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+int kmln_inspect_packages(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+int kmln_inspect_settings(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+
+/* For these: the file's text in the facts' pool, or NULL where there is none or it is too long. */
+const char *kmln_inspect_text(struct kmln_tree *tree, struct kmln_facts *facts, const char *path);
+/* The next line of *text without its newline; false at the end. The line is NUL-ended in the
+ * buffer. */
+bool kmln_next_line(char **text, char **line);
+
+#endif

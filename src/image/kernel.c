@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Finding kernels: an image in /boot and a modules folder are one kernel when they have the same
+ * release. Limits bound what a hostile tree can make us do.
+ */
+#include "image/kernel.h"
+
+#include <ctype.h>
+#include <ext2fs/ext2fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/initramfs-mark.h"
+#include "image/modules.h"
+
+#define KERNELS_MAX 64
+#define FILES_MAX 60000
+#define DEPTH_MAX 24
+#define OUR_INITRAMFS_MAX (8u << 20)
+
+/* What platforms and our initramfs ask for; see platform/ and guest/initramfs.c. */
+static const char *const asked_drivers[] = {"virtio_pci", "virtio_blk", "virtio_net", "virtio_mmio",
+	"virtio_scsi", "virtio_console", "nvme", "ext4", "xfs", "btrfs", "xen_blkfront",
+	"xen_netfront", "hvc_xen", "e1000", "ahci", "ubd", NULL};
+
+struct reader {
+	struct kmln_tree *tree;
+	struct kmln_pool *pool;
+	struct kmln_kernel *kernels;
+	size_t count;
+};
+
+bool kmln_release_valid(const char *release)
+{
+	size_t n = strlen(release);
+
+	if (!n || n > 128 || release[0] == '.')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)release[i]) && !strchr("._+~-", release[i]))
+			return false;
+	return true;
+}
+
+int kmln_release_compare(const char *a, const char *b)
+{
+	return strverscmp(a, b);
+}
+
+bool kmln_kernel_has(const struct kmln_kernel *kernel, const char *driver)
+{
+	for (const char *const *d = kernel->drivers; d && *d; d++)
+		if (kmln_eq(*d, driver))
+			return true;
+	return false;
+}
+
+static struct kmln_kernel *kernel_of(struct reader *reader, const char *release)
+{
+	struct kmln_kernel *k;
+
+	for (size_t i = 0; i < reader->count; i++)
+		if (kmln_eq(reader->kernels[i].release, release))
+			return &reader->kernels[i];
+	if (reader->count == KERNELS_MAX)
+		return NULL;
+	k = kmln_pool_append(reader->pool, &reader->kernels, &reader->count, sizeof(*k));
+	k->release = kmln_pool_strdup(reader->pool, release);
+	return k;
+}
+
+char *kmln_sum(struct kmln_pool *pool, const char *bytes, size_t size)
+{
+	unsigned char sum[EXT2FS_SHA512_LENGTH];
+	char *hex = kmln_pool_alloc(pool, 2 * sizeof(sum) + 1);
+
+	ext2fs_sha512((const unsigned char *)bytes, size, sum);
+	for (size_t i = 0; i < sizeof(sum); i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	return hex;
+}
+
+static bool is_missing(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP;
+}
+
+/* Only the first bytes of the file are looked at. */
+struct head {
+	unsigned char bytes[1024];
+	size_t size;
+};
+
+static int keep_head(void *data, const char *bytes, size_t size, struct kmln_error *err)
+{
+	struct head *head = data;
+	size_t n = sizeof(head->bytes) - head->size;
+
+	(void)err;
+	n = size < n ? size : n;
+	memcpy(head->bytes + head->size, bytes, n);
+	head->size += n;
+	return head->size == sizeof(head->bytes);
+}
+
+/* By the file's own header: an x86 bzImage says so, an ELF names its machine. */
+static const char *image_arch(const struct head *head)
+{
+	const unsigned char *b = head->bytes;
+
+	if (head->size >= 0x238 && memcmp(b + 0x202, "HdrS", 4) == 0) {
+		/* xloadflags bit 0: has a 64-bit entry */
+		return b[0x236] & 1 ? "x86-64" : "i386";
+	}
+	if (head->size >= 20 && memcmp(b,
+					"\x7f"
+					"ELF",
+					4) == 0)
+		return b[18] == 62    ? "x86-64"
+		       : b[18] == 183 ? "arm64"
+		       : b[18] == 3   ? "i386"
+				      : "other";
+	if (head->size >= 0x40 && memcmp(b + 0x38, "ARMd", 4) == 0)
+		return "arm64";
+	return NULL;
+}
+
+static void add_file(
+	struct reader *reader, struct kmln_kernel *k, const char *path, const struct kmln_stat *st)
+{
+	struct kmln_kernel_file *f =
+		kmln_pool_append(reader->pool, &k->files, &k->file_count, sizeof(*f));
+
+	*f = (struct kmln_kernel_file){kmln_pool_strdup(reader->pool, path), st->mode, st->size,
+		st->mtime, st->mtime_ns, NULL};
+	if (S_ISREG(st->mode))
+		k->bytes += st->size;
+}
+
+static int read_head(
+	struct reader *reader, const char *path, struct head *head, struct kmln_error *err)
+{
+	head->size = 0;
+	return kmln_tree_read(reader->tree, path, keep_head, head, err);
+}
+
+static int read_image(struct reader *reader, const char *folder, const char *name,
+	const char *release, struct kmln_error *err)
+{
+	struct kmln_kernel *k = kernel_of(reader, release);
+	const char *path = kmln_pool_printf(reader->pool, "%s/%s", folder, name);
+	struct kmln_stat st;
+	struct head head;
+	int r;
+
+	if (!k || k->image)
+		return 0;
+	r = kmln_tree_stat(reader->tree, path, &st, err);
+	if (r < 0 || !S_ISREG(st.mode))
+		return r;
+	r = read_head(reader, path, &head, err);
+	if (r < 0)
+		return r;
+	k->image = path;
+	k->arch = image_arch(&head);
+	return 0;
+}
+
+static int read_initramfs(struct reader *reader, const char *folder, const char *name,
+	const char *release, struct kmln_error *err)
+{
+	struct kmln_kernel *k = kernel_of(reader, release);
+	const char *path = kmln_pool_printf(reader->pool, "%s/%s", folder, name);
+	KMLN_BUF struct kmln_buf bytes = {0};
+	struct kmln_stat st;
+	int r;
+
+	if (!k || k->initramfs)
+		return 0;
+	r = kmln_tree_stat(reader->tree, path, &st, err);
+	if (r < 0 || !S_ISREG(st.mode))
+		return r;
+	k->initramfs = path;
+	k->initramfs_size = st.size;
+	if (st.size > OUR_INITRAMFS_MAX)
+		return 0;
+	r = kmln_tree_load(reader->tree, path, OUR_INITRAMFS_MAX, &bytes, err);
+	if (r < 0)
+		return r;
+	k->initramfs_ours = kmln_initramfs_is_ours(bytes.data, bytes.size);
+	if (k->initramfs_ours)
+		k->initramfs_sum = kmln_sum(reader->pool, bytes.data, bytes.size);
+	return 0;
+}
+
+/* "vmlinuz-" and "initrd.img-" carry the release behind them; Fedora's initramfs has ".img" as
+ * well. */
+static int read_boot(struct reader *reader, const char *folder, struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv names = {0};
+	int r = kmln_tree_names(reader->tree, folder, &names, err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		static const char *const images[] = {"vmlinuz-", "vmlinux-", "bzImage-"};
+		static const char *const ramfs[] = {"initrd.img-", "initramfs-", "initrd-"};
+		const char *name = names.items[i];
+
+		for (size_t p = 0; r == 0 && p < KMLN_COUNT(images); p++)
+			if (kmln_starts(name, images[p]) &&
+				kmln_release_valid(name + strlen(images[p])))
+				r = read_image(reader, folder, name, name + strlen(images[p]), err);
+		for (size_t p = 0; r == 0 && p < KMLN_COUNT(ramfs); p++) {
+			KMLN_FREE char *release = NULL;
+
+			if (!kmln_starts(name, ramfs[p]))
+				continue;
+			release = kmln_strdup(name + strlen(ramfs[p]));
+			if (kmln_ends(release, ".img"))
+				release[strlen(release) - 4] = '\0';
+			if (kmln_release_valid(release))
+				r = read_initramfs(reader, folder, name, release, err);
+		}
+	}
+	return r;
+}
+
+static int read_modules(struct reader *reader, struct kmln_kernel *k, struct kmln_error *err)
+{
+	KMLN_POOL struct kmln_pool *scratch = kmln_pool_new();
+	struct kmln_modules *modules;
+	const char **drivers;
+	size_t count = 0;
+	struct kmln_stat st;
+	int r = kmln_tree_stat(
+		reader->tree, kmln_pool_printf(scratch, "%s/modules.dep", k->modules), &st, err);
+
+	if (r < 0)
+		return is_missing(r) ? 0 : r;
+	k->indexed = true;
+	r = kmln_modules_read(reader->tree, k->modules, scratch, &modules, err);
+	if (r < 0)
+		return r;
+	drivers = kmln_pool_array(reader->pool, KMLN_COUNT(asked_drivers), sizeof(char *));
+	for (const char *const *d = asked_drivers; *d; d++)
+		if (kmln_modules_find(modules, *d) != KMLN_DRIVER_ABSENT)
+			drivers[count++] = *d;
+	k->drivers = drivers;
+	k->uml = kmln_modules_find(modules, "virtio_uml") != KMLN_DRIVER_ABSENT;
+	return 0;
+}
+
+/* Adds everything below a folder. Depth and number are bounded: the tree is not trusted. */
+static int walk(struct reader *reader, struct kmln_kernel *k, const char *folder, int depth,
+	struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv names = {0};
+	int r = kmln_tree_names(reader->tree, folder, &names, err);
+
+	if (depth > DEPTH_MAX)
+		return kmln_fail(err, KMLN_EINVALID, "%s: folders too deep", folder);
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder, names.items[i]);
+		struct kmln_stat st;
+
+		if (k->file_count >= FILES_MAX)
+			return kmln_fail(err, KMLN_EINVALID, "%s: too many files", folder);
+		r = kmln_tree_stat(reader->tree, path, &st, err);
+		if (r < 0)
+			return r;
+		if (depth == 0 && S_ISLNK(st.mode))
+			continue; /* build and source: they lead out of the kernel's own files */
+		add_file(reader, k, path, &st);
+		if (S_ISLNK(st.mode)) {
+			KMLN_BUF struct kmln_buf target = {0};
+
+			r = kmln_tree_readlink(reader->tree, path, &target, err);
+			k->files[k->file_count - 1].target =
+				kmln_pool_strdup(reader->pool, target.data ? target.data : "");
+		} else if (S_ISDIR(st.mode)) {
+			r = walk(reader, k, path, depth + 1, err);
+		}
+	}
+	return r;
+}
+
+static int list_files(
+	struct reader *reader, struct kmln_kernel *k, const char *boot, struct kmln_error *err)
+{
+	static const char *const beside[] = {"config-", "System.map-"};
+	struct kmln_stat st;
+	int r = 0;
+
+	if (k->image) {
+		r = kmln_tree_stat(reader->tree, k->image, &st, err);
+		if (r < 0)
+			return r;
+		add_file(reader, k, k->image, &st);
+		for (size_t i = 0; i < KMLN_COUNT(beside); i++) {
+			KMLN_FREE char *path = kmln_printf("%s/%s%s", boot, beside[i], k->release);
+			struct kmln_error missing;
+
+			if (kmln_tree_stat(reader->tree, path, &st, &missing) == 0 &&
+				S_ISREG(st.mode))
+				add_file(reader, k, path, &st);
+		}
+	}
+	if (k->modules) {
+		r = kmln_tree_stat(reader->tree, k->modules, &st, err);
+		if (r < 0)
+			return r;
+		add_file(reader, k, k->modules, &st);
+		r = walk(reader, k, k->modules, 0, err);
+	}
+	return r;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return kmln_release_compare(
+		((const struct kmln_kernel *)b)->release, ((const struct kmln_kernel *)a)->release);
+}
+
+static int find_modules(struct reader *reader, struct kmln_buf *folder, struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv names = {0};
+	struct kmln_stat st;
+	int r = kmln_tree_resolve(reader->tree, "/lib/modules", folder, err);
+
+	if (r == 0)
+		r = kmln_tree_names(reader->tree, folder->data, &names, err);
+	if (r < 0)
+		return is_missing(r) ? 0 : r;
+	for (size_t i = 0; i < names.count; i++) {
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder->data, names.items[i]);
+		struct kmln_kernel *k;
+
+		if (!kmln_release_valid(names.items[i]))
+			continue;
+		r = kmln_tree_stat(reader->tree, path, &st, err);
+		if (r < 0)
+			return r;
+		k = S_ISDIR(st.mode) ? kernel_of(reader, names.items[i]) : NULL;
+		if (k)
+			k->modules = kmln_pool_strdup(reader->pool, path);
+	}
+	return 0;
+}
+
+int kmln_kernels_read(struct kmln_tree *tree, const char *release, bool with_files,
+	struct kmln_pool *pool, struct kmln_kernel **kernels, size_t *count, struct kmln_error *err)
+{
+	struct reader reader = {.tree = tree, .pool = pool};
+	KMLN_BUF struct kmln_buf boot = {0}, modules = {0};
+	int r = kmln_tree_resolve(tree, "/boot", &boot, err);
+
+	if (r == 0)
+		r = read_boot(&reader, boot.data, err);
+	if (r < 0 && !is_missing(r))
+		return r;
+	r = find_modules(&reader, &modules, err);
+	if (r < 0)
+		return r;
+	if (release) {
+		size_t kept = 0;
+
+		for (size_t i = 0; i < reader.count; i++)
+			if (kmln_eq(reader.kernels[i].release, release))
+				reader.kernels[kept++] = reader.kernels[i];
+		reader.count = kept;
+	}
+	for (size_t i = 0; i < reader.count; i++) {
+		struct kmln_kernel *k = &reader.kernels[i];
+
+		r = k->modules ? read_modules(&reader, k, err) : 0;
+		if (r == 0 && with_files)
+			r = list_files(&reader, k, boot.data ? boot.data : "/boot", err);
+		if (r < 0)
+			return r;
+	}
+	if (reader.count)
+		qsort(reader.kernels, reader.count, sizeof(*reader.kernels), newest_first);
+	*kernels = reader.kernels;
+	*count = reader.count;
+	return 0;
+}

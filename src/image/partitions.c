@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* MBR and GPT by libfdisk, from the open descriptor, read only. */
+#include "image/partitions.h"
+
+#include <libfdisk.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+
+static void context_cleanup(struct fdisk_context **context)
+{
+	fdisk_unref_context(*context);
+}
+
+static void table_cleanup(struct fdisk_table **table)
+{
+	fdisk_unref_table(*table);
+}
+
+static const char *take(struct kmln_pool *pool, char *text)
+{
+	const char *copy = kmln_pool_strdup(pool, text);
+
+	free(text);
+	return copy;
+}
+
+static const char *partition_text(struct fdisk_context *context, struct fdisk_partition *part,
+	int field, struct kmln_pool *pool)
+{
+	char *text = NULL;
+
+	if (fdisk_partition_to_string(part, context, field, &text) < 0 || !text || !*text) {
+		free(text);
+		return NULL;
+	}
+	return take(pool, text);
+}
+
+static int add_partition(struct fdisk_context *context, struct fdisk_partition *part,
+	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
+{
+	struct fdisk_parttype *type = fdisk_partition_get_type(part);
+	uint64_t sector = fdisk_get_sector_size(context), end;
+	struct kmln_partition *p;
+
+	if (fdisk_partition_is_freespace(part) || !fdisk_partition_has_start(part) ||
+		!fdisk_partition_has_size(part) || fdisk_partition_is_container(part))
+		return 0;
+	p = kmln_pool_append(facts->pool, &facts->partitions, &facts->partition_count, sizeof(*p));
+	p->number = (unsigned)fdisk_partition_get_partno(part) + 1;
+	if (kmln_mul_overflow(fdisk_partition_get_start(part), sector, &p->range.offset) ||
+		kmln_mul_overflow(fdisk_partition_get_size(part), sector, &p->range.size) ||
+		kmln_add_overflow(p->range.offset, p->range.size, &end) || end > disk->size)
+		return kmln_fail(err, KMLN_EINVALID,
+			"partition %u ends behind the image, which is %llu bytes long: is it "
+			"truncated?",
+			p->number, (unsigned long long)disk->size);
+	if (type && kmln_eq(facts->table, "mbr"))
+		p->type = kmln_pool_printf(facts->pool, "%02x", fdisk_parttype_get_code(type));
+	else if (type)
+		p->type = kmln_pool_strdup(facts->pool, fdisk_parttype_get_string(type));
+	if (type)
+		p->type_name = kmln_pool_strdup(facts->pool, fdisk_parttype_get_name(type));
+	p->active = partition_text(context, part, FDISK_FIELD_BOOT, facts->pool) != NULL;
+	p->uuid = partition_text(context, part, FDISK_FIELD_UUID, facts->pool);
+	p->name = partition_text(context, part, FDISK_FIELD_NAME, facts->pool);
+	return 0;
+}
+
+/* The boot sector of a bare filesystem may end in 55 aa as well: its table must hold something. */
+static int read_table(struct fdisk_context *context, const struct kmln_disk *disk,
+	struct kmln_facts *facts, struct kmln_error *err)
+{
+	KMLN_CLEANUP(table_cleanup) struct fdisk_table *table = NULL;
+	char *id = NULL;
+	int r;
+
+	if (fdisk_get_partitions(context, &table) < 0)
+		return kmln_fail(err, KMLN_EINVALID, "the partition table cannot be read");
+	if (fdisk_get_disklabel_id(context, &id) == 0 && id)
+		facts->disk_id = take(facts->pool, id);
+	for (size_t i = 0; i < fdisk_table_get_nents(table); i++) {
+		r = add_partition(context, fdisk_table_get_partition(table, i), disk, facts, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * libfdisk takes a GPT for valid while one of its two headers is. A protective MBR without a
+ * readable GPT is a damaged disk, not one without a table.
+ */
+static int no_label(const struct kmln_disk *disk, struct kmln_error *err)
+{
+	unsigned char sector[512];
+	int r;
+
+	if (disk->size < sizeof(sector))
+		return 0;
+	r = kmln_pread_all(disk->fd, sector, sizeof(sector), 0, err);
+	if (r == 0 && sector[510] == 0x55 && sector[511] == 0xaa && sector[0x1be + 4] == 0xee)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the GPT is damaged or cut off; `sgdisk --verify` tells more");
+	return r;
+}
+
+int kmln_partitions_read(
+	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
+{
+	KMLN_CLEANUP(context_cleanup) struct fdisk_context *context = fdisk_new_context();
+	int r;
+
+	if (!context)
+		abort();
+	fdisk_disable_dialogs(context, 1);
+	r = fdisk_assign_device_by_fd(context, disk->fd, "image", 1);
+	if (r < 0)
+		return kmln_fail_sys(err, -r, "the partition table");
+	if (!fdisk_has_label(context))
+		r = no_label(disk, err);
+	else if (fdisk_is_label(context, DOS) || fdisk_is_label(context, GPT)) {
+		facts->table = fdisk_is_label(context, DOS) ? "mbr" : "gpt";
+		r = read_table(context, disk, facts, err);
+	} else
+		r = kmln_fail(err, KMLN_EINVALID,
+			"a partition table of kind %s, which kmln does not know",
+			fdisk_label_get_name(fdisk_get_label(context, NULL)));
+	fdisk_deassign_device(context, 1);
+	if (r == 0 && !facts->partition_count && kmln_eq(facts->table, "mbr"))
+		facts->table = facts->disk_id = NULL;
+	return r;
+}

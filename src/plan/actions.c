@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Actions as data, and their text; see actions.h. */
+#include "plan/actions.h"
+
+#include <string.h>
+
+#include "plan/print.h"
+
+#define WIDTH 88
+
+static const char *const kind_names[KMLN_ACTION_KINDS] = {
+	[KMLN_ACTION_SPAWN] = "spawn",
+	[KMLN_ACTION_EXPECT] = "expect",
+	[KMLN_ACTION_SEND] = "send",
+	[KMLN_ACTION_ATTACH] = "attach",
+	[KMLN_ACTION_WAIT] = "wait",
+	[KMLN_ACTION_STOP] = "stop",
+};
+
+struct kmln_action *kmln_actions_add(
+	struct kmln_actions *actions, enum kmln_action_kind kind, const char *node)
+{
+	struct kmln_action *action = kmln_pool_append(
+		actions->pool, &actions->items, &actions->count, sizeof(*actions->items));
+
+	action->kind = kind;
+	action->node = kmln_pool_strdup(actions->pool, node);
+	return action;
+}
+
+const char *const *kmln_actions_words(struct kmln_actions *actions, const struct kmln_strv *words)
+{
+	char **copy = kmln_pool_array(actions->pool, words->count + 1, sizeof(*copy));
+
+	for (size_t i = 0; i < words->count; i++)
+		copy[i] = kmln_pool_strdup(actions->pool, words->items[i]);
+	return (const char *const *)copy;
+}
+
+/* A word as a shell takes it: plain, in quotes, or in $'...' where it has control bytes. */
+static void add_quoted(struct kmln_buf *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "@%+=:,./_-";
+	bool odd = false;
+
+	if (*word && word[strspn(word, plain)] == '\0') {
+		kmln_buf_str(out, word);
+		return;
+	}
+	for (const char *c = word; *c; c++)
+		odd = odd || (unsigned char)*c < 0x20 || *c == 0x7f;
+	kmln_buf_str(out, odd ? "$'" : "'");
+	for (const unsigned char *c = (const unsigned char *)word; *c; c++) {
+		if (odd && (*c < 0x20 || *c == 0x7f))
+			kmln_buf_printf(out, "\\%03o", *c);
+		else if (odd && (*c == '\'' || *c == '\\'))
+			kmln_buf_printf(out, "\\%c", *c);
+		else if (*c == '\'')
+			kmln_buf_str(out, "'\\''");
+		else
+			kmln_buf_add(out, c, 1);
+	}
+	kmln_buf_str(out, "'");
+}
+
+/* The environment and the words, in lines that end in a backslash but the last. */
+static void print_command(struct kmln_buf *out, const struct kmln_spawn *spawn)
+{
+	const char *const *parts[] = {spawn->env, spawn->argv};
+	KMLN_BUF struct kmln_buf line = {0};
+
+	kmln_buf_str(&line, "env -i");
+	for (size_t p = 0; p < KMLN_COUNT(parts); p++) {
+		for (const char *const *word = parts[p]; *word; word++) {
+			KMLN_BUF struct kmln_buf quoted = {0};
+
+			add_quoted(&quoted, *word);
+			if (line.size + 1 + quoted.size > WIDTH) {
+				kmln_buf_str(&line, " \\");
+				kmln_plan_detail(out, line.data);
+				line.size = 0;
+				kmln_buf_str(&line, "   ");
+			}
+			kmln_buf_printf(&line, " %s", quoted.data);
+		}
+	}
+	kmln_plan_detail(out, line.data);
+}
+
+static void print_spawn(struct kmln_buf *out, const struct kmln_spawn *spawn)
+{
+	for (const char *const *line = spawn->sandbox; *line; line++)
+		kmln_plan_detail(out, *line);
+	for (size_t i = 0; i < spawn->link_count; i++) {
+		KMLN_BUF struct kmln_buf line = {0};
+
+		kmln_buf_str(&line, "ln -s ");
+		add_quoted(&line, spawn->links[i].target);
+		kmln_buf_printf(&line, " %s", spawn->links[i].name);
+		kmln_plan_detail(out, line.data);
+	}
+	print_command(out, spawn);
+}
+
+void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out)
+{
+	for (size_t i = 0; i < actions->count; i++) {
+		const struct kmln_action *a = &actions->items[i];
+		KMLN_BUF struct kmln_buf object = {0}, why = {0};
+
+		kmln_buf_str(&object, a->node);
+		if (a->text) {
+			kmln_buf_str(&object, " ");
+			add_quoted(&object, a->text);
+		}
+		if (a->why)
+			kmln_buf_str(&why, a->why);
+		if (a->timeout)
+			kmln_buf_printf(
+				&why, "%swithin %u s of the start", a->why ? ", " : "", a->timeout);
+		kmln_plan_line(out, kind_names[a->kind], object.data, actions->by, why.data);
+		if (a->spawn)
+			print_spawn(out, a->spawn);
+	}
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Actions: steps in the life of machines, in order, as plain data. Making and printing them is
+ * pure; run/machine.c alone carries them out.
+ *
+ * A node's name stands for what is known only once it runs (its processes, its console). A spawned
+ * program starts in a private folder made for it, which is therefore "." and needs no name.
+ */
+#ifndef KMLN_PLAN_ACTIONS_H
+#define KMLN_PLAN_ACTIONS_H
+
+#include "base/mem.h"
+
+enum kmln_action_kind {
+	KMLN_ACTION_SPAWN, /* start the node */
+	KMLN_ACTION_EXPECT, /* until `text`, a POSIX extended regex, appears on its console */
+	KMLN_ACTION_SEND, /* type `text` on its console */
+	KMLN_ACTION_ATTACH, /* the user's terminal or input is its console, until it ends */
+	KMLN_ACTION_WAIT, /* until it ends */
+	KMLN_ACTION_STOP, /* end it at once, as if its power were cut */
+	KMLN_ACTION_KINDS
+};
+
+/* A name in the private folder, made before the program starts: a symbolic link to `target`. */
+struct kmln_action_link {
+	const char *name, *target;
+};
+
+/* What SPAWN starts. Everything is in the pool of the actions. */
+struct kmln_spawn {
+	const char *const *argv; /* whole, confinement included; argv[0] is a path; NULL-ended */
+	const char *const *env; /* "NAME=value": the whole environment; NULL-ended */
+	const char *const *sandbox; /* what confines it and what it sees, for people; NULL-ended */
+	const struct kmln_action_link *links;
+	size_t link_count;
+	bool confined; /* by namespaces: all its processes end with the first one */
+	/* Bytes that may be typed before the console is silent again; 0: no limit. UML's serial
+	 * line stops for ever when the guest leaves about 4000 bytes unread. */
+	size_t typed_at_once;
+	int death_signal; /* ends it when kmln ends; it is also how STOP begins */
+};
+
+struct kmln_action {
+	enum kmln_action_kind kind;
+	const char *node;
+	const char *why; /* a few words for people, or NULL */
+	const char *text; /* EXPECT, SEND */
+	unsigned timeout; /* EXPECT, WAIT, ATTACH: seconds since the spawn; 0: no limit */
+	const struct kmln_spawn *spawn; /* SPAWN */
+};
+
+struct kmln_actions {
+	struct kmln_pool *pool; /* borrowed */
+	const char *by; /* who asked for them: the command */
+	struct kmln_action *items;
+	size_t count;
+};
+
+/* Appends one step of this kind for the node, for the caller to fill in; valid until the next. */
+struct kmln_action *kmln_actions_add(
+	struct kmln_actions *actions, enum kmln_action_kind kind, const char *node);
+
+/* Copies a vector into the pool; NULL-ended also where it is empty. */
+const char *const *kmln_actions_words(struct kmln_actions *actions, const struct kmln_strv *words);
+
+/*
+ * Prints one step a line; below a spawn its sandbox and its command, which can be pasted into a
+ * shell. This text is what --dry-run shows and golden tests hold.
+ */
+void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * In front of a machine's program, inside its namespaces: Landlock, no core dumps (a panic of UML
+ * is an abort, and would leave the guest's memory on the disk), no inherited descriptors; see
+ * sandbox.h.
+ */
+#include "run/sandbox.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static int apply_rules(int argc, char **argv, int *program, struct kmln_error *err)
+{
+	static const char *const words[KMLN_ACCESS_KINDS] = {
+		[KMLN_ACCESS_READ] = "--read",
+		[KMLN_ACCESS_RUN] = "--run",
+		[KMLN_ACCESS_WRITE] = "--write",
+		[KMLN_ACCESS_DEVICE] = "--device",
+	};
+	KMLN_LANDLOCK struct kmln_landlock landlock = {.fd = -1};
+	int i, r = kmln_landlock_open(&landlock, err);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i + 1 < argc && !kmln_eq(argv[i], "--"); i += 2) {
+		enum kmln_access access = 0;
+
+		while (access < KMLN_ACCESS_KINDS && !kmln_eq(argv[i], words[access]))
+			access++;
+		if (access == KMLN_ACCESS_KINDS)
+			return kmln_fail(err, KMLN_EUSAGE, "no rule '%s'", argv[i]);
+		r = kmln_landlock_allow(&landlock, argv[i + 1], access, err);
+		if (r < 0)
+			return r;
+	}
+	if (i + 1 >= argc)
+		return kmln_fail(err, KMLN_EUSAGE, "which program?");
+	*program = i + 1;
+	return kmln_landlock_enforce(&landlock, err);
+}
+
+int kmln_sandbox_enter(int argc, char **argv, struct kmln_error *err)
+{
+	static const struct rlimit no_core = {0, 0};
+	bool status = fcntl(KMLN_SANDBOX_STATUS, F_GETFD) >= 0;
+	struct kmln_error ignored;
+	int program = 0, r;
+
+	r = apply_rules(argc, argv, &program, err);
+	if (r == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		close_range(KMLN_SANDBOX_STATUS, ~0u, CLOSE_RANGE_CLOEXEC);
+		/* nobody may be listening when people run the command of a --dry-run by hand */
+		if (status)
+			kmln_write_all(KMLN_SANDBOX_STATUS, "ok\n", 3, &ignored);
+		execvp(argv[program], argv + program);
+		r = kmln_fail_sys(err, errno, "%s", argv[program]);
+	}
+	if (status)
+		kmln_write_all(KMLN_SANDBOX_STATUS, err->text, strlen(err->text), &ignored);
+	return r;
+}

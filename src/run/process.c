@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The processes of one machine; see process.h. */
+#include "run/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run/sandbox.h"
+
+/* How long a program that is asked to end may take, in milliseconds. */
+#define GRACE 2000
+
+/* After fork: only what may be called there. Says on descriptor 2 why it failed. */
+_Noreturn static void become(const struct kmln_spawn *spawn, const char *folder, const int fds[4],
+	pid_t parent, const sigset_t *mask)
+{
+	static const int ignored[] = {SIGPIPE, SIGINT, SIGQUIT, SIGHUP, SIGTERM};
+	int high[4];
+
+	/* a session of its own: keys pressed at the terminal are no signals for it */
+	setsid();
+	for (int i = 0; i < 4; i++)
+		high[i] = fcntl(fds[i], F_DUPFD, 16);
+	for (int i = 0; i < 4; i++)
+		if (high[i] < 0 || dup2(high[i], i) < 0)
+			_exit(127);
+	close_range(4, ~0u, 0);
+	for (size_t i = 0; i < KMLN_COUNT(ignored); i++)
+		signal(ignored[i], SIG_DFL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	prctl(PR_SET_PDEATHSIG, spawn->death_signal);
+	/* kmln may have ended before the line above */
+	if (getppid() != parent)
+		_exit(127);
+	if (chdir(folder) == 0)
+		execve(spawn->argv[0], (char *const *)spawn->argv, (char *const *)spawn->env);
+	dprintf(2, "%s: %s\n", spawn->argv[0], strerror(errno));
+	_exit(127);
+}
+
+static int make_links(const struct kmln_spawn *spawn, const char *folder, struct kmln_error *err)
+{
+	for (size_t i = 0; i < spawn->link_count; i++) {
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder, spawn->links[i].name);
+
+		if (symlink(spawn->links[i].target, path) < 0)
+			return kmln_fail_sys(err, errno, "%s", path);
+	}
+	return 0;
+}
+
+int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *spawn,
+	const sigset_t *mask, struct kmln_error *err)
+{
+	int console[2], words[2], walls[2];
+	KMLN_FD int console_theirs = -1, words_theirs = -1, walls_theirs = -1;
+	pid_t parent = getpid();
+	int r;
+
+	r = kmln_private_open(&process->folder, err);
+	if (r == 0)
+		r = make_links(spawn, process->folder.path, err);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) < 0)
+		return kmln_fail_sys(err, errno, "socketpair");
+	process->console = console[0];
+	console_theirs = console[1];
+	if (pipe2(words, O_CLOEXEC) < 0)
+		return kmln_fail_sys(err, errno, "pipe");
+	process->words = words[0];
+	words_theirs = words[1];
+	if (pipe2(walls, O_CLOEXEC) < 0)
+		return kmln_fail_sys(err, errno, "pipe");
+	process->walls = walls[0];
+	walls_theirs = walls[1];
+	fcntl(process->console, F_SETFL, O_NONBLOCK);
+	fcntl(process->words, F_SETFL, O_NONBLOCK);
+	fcntl(process->walls, F_SETFL, O_NONBLOCK);
+	process->death_signal = spawn->death_signal;
+	process->pid = fork();
+	if (process->pid == 0)
+		become(spawn, process->folder.path,
+			(int[]){console_theirs, console_theirs, words_theirs, walls_theirs}, parent,
+			mask);
+	if (process->pid < 0) {
+		process->pid = 0;
+		return kmln_fail_sys(err, errno, "fork");
+	}
+	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+	return process->pidfd < 0 ? kmln_fail_sys(err, errno, "pidfd_open") : 0;
+}
+
+static bool ended_within(const struct kmln_process *process, int milliseconds)
+{
+	struct pollfd fd = {process->pidfd, POLLIN, 0};
+
+	return poll(&fd, 1, milliseconds) > 0;
+}
+
+int kmln_process_end(struct kmln_process *process)
+{
+	int status = 0;
+
+	if (!process->pid)
+		return 0;
+	/* unconfined UML ends its helper processes itself, if it is asked */
+	if (process->pidfd >= 0 && !ended_within(process, 0) && process->death_signal != SIGKILL) {
+		kill(process->pid, process->death_signal);
+		ended_within(process, GRACE);
+	}
+	/* It is not waited for yet, so that its number, and its group's, is still its own. Twice:
+	 * before setsid() there is no group. */
+	kill(-process->pid, SIGKILL);
+	kill(process->pid, SIGKILL);
+	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	process->pid = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void kmln_process_cleanup(struct kmln_process *process)
+{
+	kmln_process_end(process);
+	kmln_close_cleanup(&process->pidfd);
+	kmln_close_cleanup(&process->console);
+	kmln_close_cleanup(&process->words);
+	kmln_close_cleanup(&process->walls);
+	kmln_private_cleanup(&process->folder);
+}

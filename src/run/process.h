@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The processes of one machine. It is started in a private folder with its console on descriptors
+ * 0 and 1, its words on 2 and the status of its walls on 3, and with nothing else of ours. No
+ * process of it outlives kmln: the kernel ends the first one when kmln ends, however that happens,
+ * and its PID namespace or (unconfined) UML itself ends the others.
+ */
+#ifndef KMLN_RUN_PROCESS_H
+#define KMLN_RUN_PROCESS_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "base/file.h"
+#include "plan/actions.h"
+
+struct kmln_process {
+	pid_t pid; /* 0: not started, or ended and waited for */
+	int pidfd; /* readable once it has ended */
+	int console; /* our end, both ways */
+	int words; /* its standard error */
+	int walls; /* what stands in front of it tells here how far it came */
+	struct kmln_private folder;
+	int death_signal;
+};
+#define KMLN_PROCESS_NONE \
+	((struct kmln_process){.pidfd = -1, .console = -1, .words = -1, .walls = -1})
+
+/* `mask` is the signal mask it starts with. */
+int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *spawn,
+	const sigset_t *mask, struct kmln_error *err);
+/*
+ * Ends it if it has not ended, sees to it that nothing of it is left, and gives its exit status
+ * (0-255; 128 + signal). The descriptors stay open: what it wrote can still be read.
+ */
+int kmln_process_end(struct kmln_process *process);
+/* As above, and gives all back. */
+void kmln_process_cleanup(struct kmln_process *process);
+#define KMLN_PROCESS KMLN_CLEANUP(kmln_process_cleanup)
+
+#endif
