@@ -106,7 +106,7 @@ void kmln_tree_cleanup(struct kmln_tree **tree)
 	kmln_tree_close(tree, &ignored);
 }
 
-/* Puts `first` in front of what is still to be walked, which is empty or begins with a slash. */
+/* Puts `first` in front of what is still to be walked, which begins with a slash or is empty. */
 static void put_in_front(struct kmln_buf *rest, const char *first, const char *behind)
 {
 	struct kmln_buf joined = {0};

@@ -46,7 +46,7 @@ def assert_good_help(result):
     assert result.out.endswith("\n")
     for line in result.out.splitlines():
         assert len(line) <= 80, line
-        assert "\t" not in line
+        assert "\t" not in line and line == line.rstrip()
 
 
 def test_help():
