@@ -33,7 +33,8 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 	size_t n;
 
 	if (kmln_tree_folder(folder, &tree, &err) < 0 ||
-		kmln_kernels_read(tree, NULL, kmln_eq(origin, "cache"), scratch, &kernels, &n, &err) < 0) {
+		kmln_kernels_read(
+			tree, NULL, kmln_eq(origin, "cache"), scratch, &kernels, &n, &err) < 0) {
 		kmln_debug("no kernels in %s: %s", folder, err.text);
 		return 0;
 	}
@@ -93,11 +94,11 @@ int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, stru
 	kit->folder = kmln_pool_strdup(kit->pool, entry->folder);
 	r = kmln_tree_folder(entry->folder, &kit->tree, err);
 	if (r == 0)
-		r = kmln_kernels_read(kit->tree, entry->release, true, kit->pool, &kit->kernel,
-			&count, err);
+		r = kmln_kernels_read(
+			kit->tree, entry->release, true, kit->pool, &kit->kernel, &count, err);
 	if (r == 0 && !count)
-		r = kmln_fail(err, ENOENT, "kernel %s is no longer in %s", entry->release,
-			entry->folder);
+		r = kmln_fail(
+			err, ENOENT, "kernel %s is no longer in %s", entry->release, entry->folder);
 	if (r < 0)
 		kmln_kit_close(kit);
 	return r;
@@ -126,8 +127,7 @@ static int publish(const char *stage, const char *kit, struct kmln_error *err)
 }
 
 /* modules.dep and our initramfs; then it is a kit. */
-static int finish(const char *stage, const char *release, const char *cache,
-	struct kmln_error *err)
+static int finish(const char *stage, const char *release, const char *cache, struct kmln_error *err)
 {
 	const char *const depmod[] = {"depmod", "-b", stage, release, NULL};
 	KMLN_FREE char *modules = kmln_printf("/usr/lib/modules/%s", release);
@@ -146,7 +146,8 @@ static int finish(const char *stage, const char *release, const char *cache,
 	return r < 0 ? r : publish(stage, kit, err);
 }
 
-/* Debian moved /lib into /usr: kits have everything there, and a link for those who look in /lib. */
+/* Debian moved /lib into /usr: kits have everything there, and a link for those who look in /lib.
+ */
 static int settle_lib(const char *stage, struct kmln_error *err)
 {
 	KMLN_FREE char *lib = kmln_printf("%s/lib", stage), *usr = kmln_printf("%s/usr", stage);
@@ -161,8 +162,8 @@ static int settle_lib(const char *stage, struct kmln_error *err)
 }
 
 /* What is in the stage must be one kernel with modules. */
-static int find_staged(const char *stage, struct kmln_pool *pool, const char **release,
-	struct kmln_error *err)
+static int find_staged(
+	const char *stage, struct kmln_pool *pool, const char **release, struct kmln_error *err)
 {
 	KMLN_TREE struct kmln_tree *tree = NULL;
 	struct kmln_kernel *kernels;
@@ -272,8 +273,8 @@ static int add_folder(const char *folder, const char *cache, struct kmln_pool *p
 	return r;
 }
 
-int kmln_kit_add(const char *path, struct kmln_pool *pool, const char **release,
-	struct kmln_error *err)
+int kmln_kit_add(
+	const char *path, struct kmln_pool *pool, const char **release, struct kmln_error *err)
 {
 	const char *cache = kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
 	KMLN_FD int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

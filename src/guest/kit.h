@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kernel kits: a kernel, its modules and their indexes, ready to be put into guests. A kit is a folder
- * laid out as a root filesystem (boot/vmlinuz-RELEASE, usr/lib/modules/RELEASE), so it is looked at as
- * a tree, like a guest; the host's own kernels are kits whose folder is "/".
+ * Kernel kits: a kernel, its modules and their indexes, ready to be put into guests. A kit is a
+ * folder laid out as a root filesystem (boot/vmlinuz-RELEASE, usr/lib/modules/RELEASE), so it is
+ * looked at as a tree, like a guest; the host's own kernels are kits whose folder is "/".
  *
  * Kits of the cache are made beside and renamed: one that is there is complete.
  */
@@ -33,21 +33,20 @@ struct kmln_kit_entry {
 };
 
 /*
- * Kernels of the cache, then of the host, each newest first. `facts` (may be NULL) is the guest that it
- * shall start. What cannot be read is left out.
+ * Kernels of the cache, then of the host, each newest first. `facts` (may be NULL) is the guest
+ * that it shall start. What cannot be read is left out.
  */
 int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
 	const struct kmln_facts *facts, struct kmln_kit_entry **entries, size_t *count,
 	struct kmln_error *err);
-int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit,
-	struct kmln_error *err);
+int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, struct kmln_error *err);
 
 /*
  * Adds the kernel of a .deb file, or each kernel of a folder laid out as a root filesystem, to the
  * cache. *release (the pool's) is the one that was added, of several the newest. One that is there
  * already is replaced.
  */
-int kmln_kit_add(const char *path, struct kmln_pool *pool, const char **release,
-	struct kmln_error *err);
+int kmln_kit_add(
+	const char *path, struct kmln_pool *pool, const char **release, struct kmln_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Applying edits. It decides nothing: paths, content and order are the plan's. Shift and resize change
- * where the tree lies and are done before it is opened, by who makes the disk.
+ * Applying edits. It decides nothing: paths, content and order are the plan's. Shift and resize
+ * change where the tree lies and are done before it is opened, by who makes the disk.
  */
 #include "run/apply.h"
 
@@ -51,8 +51,8 @@ static int put(const struct kmln_edit *e, const struct kmln_meta *meta, struct k
 		if (r < 0)
 			return kmln_wrap(err, "kernel kit");
 		if (bytes.size != e->size)
-			return kmln_fail(err, EIO, "%s in the kernel kit has changed meanwhile",
-				e->from);
+			return kmln_fail(
+				err, EIO, "%s in the kernel kit has changed meanwhile", e->from);
 		source.data = bytes.data;
 	}
 	return kmln_tree_put(tree, e->path, meta, e->size, read_inline, &source, err);

@@ -13,8 +13,8 @@
 #define PIECE (64u << 20)
 
 /* Plain reading and writing, for what copy_file_range cannot: other filesystems, devices. */
-static int copy_plain(int from, uint64_t start, uint64_t size, int to, uint64_t offset,
-	struct kmln_error *err)
+static int copy_plain(
+	int from, uint64_t start, uint64_t size, int to, uint64_t offset, struct kmln_error *err)
 {
 	const size_t room = 1 << 20;
 	KMLN_FREE char *bytes = kmln_malloc(room);

@@ -79,8 +79,8 @@ int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint
 	return CALL(tree, path, node(tree, path, type, major, minor, meta, err));
 }
 
-int kmln_tree_link(struct kmln_tree *tree, const char *path, const char *existing,
-	struct kmln_error *err)
+int kmln_tree_link(
+	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err)
 {
 	return CALL(tree, path, link(tree, path, existing, err));
 }

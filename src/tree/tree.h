@@ -99,8 +99,8 @@ int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *targ
 	const struct kmln_meta *meta, struct kmln_error *err);
 int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,
 	uint32_t minor, const struct kmln_meta *meta, struct kmln_error *err);
-int kmln_tree_link(struct kmln_tree *tree, const char *path, const char *existing,
-	struct kmln_error *err);
+int kmln_tree_link(
+	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err);
 int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
 	const void *value, size_t size, struct kmln_error *err);
 /* Closes and forgets *tree (NULL is fine). */

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* libarchive's edges: readers, errors, paths; single compressed files; initramfs archives. */
+#include "guest/archive-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PATH_LIMIT 4095
+#define NAME_LIMIT 255
+
+void kmln_reader_cleanup(struct archive **archive)
+{
+	if (*archive)
+		archive_free(*archive);
+	*archive = NULL;
+}
+
+struct archive *kmln_reader_new(void)
+{
+	struct archive *archive = archive_read_new();
+
+	if (!archive)
+		abort();
+	return archive;
+}
+
+struct archive *kmln_reader_tar(void)
+{
+	struct archive *archive = kmln_reader_new();
+
+	archive_read_support_format_tar(archive);
+	archive_read_support_filter_gzip(archive);
+	archive_read_support_filter_xz(archive);
+	archive_read_support_filter_zstd(archive);
+	/* a name is bytes: without this libarchive translates pax names into the locale's letters
+	 */
+	archive_read_set_options(archive, "tar:hdrcharset=BINARY");
+	return archive;
+}
+
+int kmln_reader_fail(struct archive *archive, struct kmln_error *err)
+{
+	const char *words = archive_error_string(archive);
+
+	return kmln_fail(err, KMLN_EINVALID, "%s", words ? words : "cannot be read");
+}
+
+int kmln_reader_next(struct archive *archive, struct archive_entry **entry, struct kmln_error *err)
+{
+	int r = archive_read_next_header(archive, entry);
+
+	if (r == ARCHIVE_EOF)
+		return 0;
+	return r == ARCHIVE_OK ? 1 : kmln_reader_fail(archive, err);
+}
+
+int kmln_archive_path(const char *raw, struct kmln_buf *to, struct kmln_error *err)
+{
+	size_t start = to->size;
+
+	if (!raw || !*raw)
+		return kmln_fail(err, KMLN_EINVALID, "an entry without a name");
+	for (const char *p = raw; *p;) {
+		size_t length = strcspn(p, "/");
+
+		if (length == 2 && p[0] == '.' && p[1] == '.')
+			return kmln_fail(err, KMLN_EINVALID, "the path '%s' has a '..'", raw);
+		if (length > NAME_LIMIT || to->size - start + length + 1 > PATH_LIMIT)
+			return kmln_fail(err, KMLN_EINVALID, "the path '%s' is too long", raw);
+		if (length && !(length == 1 && p[0] == '.')) {
+			kmln_buf_str(to, "/");
+			kmln_buf_add(to, p, length);
+		}
+		p += length + (p[length] == '/');
+	}
+	if (to->size == start)
+		kmln_buf_str(to, "/");
+	return 0;
+}
+
+/* ---- one compressed file ---- */
+
+static bool starts_with(const void *bytes, size_t size, const char *magic, size_t length)
+{
+	return size >= length && memcmp(bytes, magic, length) == 0;
+}
+
+/* Only the one filter is there, so that the bytes cannot choose another decoder. */
+static bool support_filter(struct archive *archive, const void *bytes, size_t size)
+{
+	if (starts_with(bytes, size,
+		    "\xfd"
+		    "7zXZ",
+		    6))
+		return archive_read_support_filter_xz(archive) == ARCHIVE_OK;
+	if (starts_with(bytes, size, "\x1f\x8b", 2))
+		return archive_read_support_filter_gzip(archive) == ARCHIVE_OK;
+	if (starts_with(bytes, size, "\x28\xb5\x2f\xfd", 4))
+		return archive_read_support_filter_zstd(archive) == ARCHIVE_OK;
+	return false;
+}
+
+static int check_limit(size_t size, size_t limit, struct kmln_error *err)
+{
+	return size > limit ? kmln_fail(err, EFBIG, "longer than %zu bytes", limit) : 0;
+}
+
+int kmln_decompress(
+	const void *bytes, size_t size, size_t limit, struct kmln_buf *out, struct kmln_error *err)
+{
+	KMLN_READER struct archive *archive = kmln_reader_new();
+	KMLN_FREE char *piece = kmln_malloc(1 << 16);
+	size_t start = out->size;
+	struct archive_entry *entry;
+	ssize_t n;
+	int r;
+
+	if (!support_filter(archive, bytes, size)) {
+		r = check_limit(size, limit, err);
+		if (r == 0)
+			kmln_buf_add(out, bytes, size);
+		return r;
+	}
+	archive_read_support_format_raw(archive);
+	archive_read_support_format_empty(archive);
+	if (archive_read_open_memory(archive, bytes, size) != ARCHIVE_OK)
+		return kmln_reader_fail(archive, err);
+	r = kmln_reader_next(archive, &entry, err);
+	if (r <= 0)
+		return r;
+	while ((n = archive_read_data(archive, piece, 1 << 16)) > 0) {
+		r = check_limit(out->size - start + (size_t)n, limit, err);
+		if (r < 0)
+			return r;
+		kmln_buf_add(out, piece, (size_t)n);
+	}
+	return n < 0 ? kmln_reader_fail(archive, err) : 0;
+}
+
+/* ---- initramfs archives ---- */
+
+static void writer_cleanup(struct archive **archive)
+{
+	archive_free(*archive);
+}
+
+static void entry_cleanup(struct archive_entry **entry)
+{
+	archive_entry_free(*entry);
+}
+
+static la_ssize_t append(struct archive *archive, void *data, const void *bytes, size_t size)
+{
+	(void)archive;
+	kmln_buf_add(data, bytes, size);
+	return (la_ssize_t)size;
+}
+
+static int write_entry(struct archive *archive, const struct kmln_cpio_entry *from, int64_t inode)
+{
+	KMLN_CLEANUP(entry_cleanup) struct archive_entry *entry = archive_entry_new();
+	size_t size = S_ISREG(from->mode) ? from->size : 0;
+
+	archive_entry_set_pathname(entry, from->path);
+	archive_entry_set_mode(entry, from->mode);
+	archive_entry_set_ino64(entry, inode);
+	archive_entry_set_nlink(entry, S_ISDIR(from->mode) ? 2 : 1);
+	archive_entry_set_mtime(entry, 0, 0);
+	archive_entry_set_uid(entry, 0);
+	archive_entry_set_gid(entry, 0);
+	archive_entry_set_size(entry, (la_int64_t)size);
+	if (archive_write_header(archive, entry) != ARCHIVE_OK)
+		return -1;
+	if (size && archive_write_data(archive, from->data, size) != (la_ssize_t)size)
+		return -1;
+	return archive_write_finish_entry(archive) == ARCHIVE_OK ? 0 : -1;
+}
+
+static int write_cpio(const struct kmln_cpio_entry *entries, size_t count, struct kmln_buf *out,
+	struct kmln_error *err)
+{
+	KMLN_CLEANUP(writer_cleanup) struct archive *archive = archive_write_new();
+
+	if (!archive)
+		abort();
+	/* no time in gzip's header, and the last block is not filled up */
+	if (archive_write_set_format_cpio_newc(archive) != ARCHIVE_OK ||
+		archive_write_add_filter_gzip(archive) != ARCHIVE_OK ||
+		archive_write_set_options(archive, "gzip:compression-level=9,gzip:!timestamp") !=
+			ARCHIVE_OK ||
+		archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
+		archive_write_open(archive, out, NULL, append, NULL) != ARCHIVE_OK)
+		return kmln_reader_fail(archive, err);
+	for (size_t i = 0; i < count; i++)
+		if (write_entry(archive, &entries[i], (int64_t)i + 1) < 0) {
+			kmln_reader_fail(archive, err);
+			return kmln_wrap(err, "%s", entries[i].path);
+		}
+	if (archive_write_close(archive) != ARCHIVE_OK)
+		return kmln_reader_fail(archive, err);
+	return 0;
+}
+
+int kmln_cpio_gzip(const struct kmln_cpio_entry *entries, size_t count, const char *name,
+	struct kmln_buf *out, struct kmln_error *err)
+{
+	static const char plain[8] = {'\x1f', '\x8b', 8}; /* no flags, no time */
+	KMLN_BUF struct kmln_buf body = {0};
+	int r = write_cpio(entries, count, &body, err);
+
+	if (r < 0)
+		return r;
+	/* libarchive writes no name, and the kernel skips one: it goes behind the 10 fixed bytes */
+	if (body.size < 10 || memcmp(body.data, plain, sizeof(plain)) != 0)
+		return kmln_fail(err, EIO, "libarchive wrote another gzip header than expected");
+	body.data[3] = 8;
+	kmln_buf_add(out, body.data, 10);
+	kmln_buf_add(out, name, strlen(name) + 1);
+	kmln_buf_add(out, body.data + 10, body.size - 10);
+	return 0;
+}

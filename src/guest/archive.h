@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Archives, and the one home of libarchive: Debian packages, tar streams, compressed kernel
+ * modules, initramfs archives.
+ *
+ * Archives are as hostile as guests: nothing is ever written outside the folder that the caller
+ * names, and every length has a limit.
+ */
+#ifndef KMLN_GUEST_ARCHIVE_H
+#define KMLN_GUEST_ARCHIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/mem.h"
+
+/* ---- Debian packages ---- */
+
+/* What the control file of a package says; text from the pool, never NULL. */
+struct kmln_deb {
+	const char *package; /* [a-z0-9][a-z0-9+.-]*, so fit for a file name */
+	const char *version; /* [A-Za-z0-9.+:~-]+ */
+	const char *architecture; /* [a-z0-9-]+ */
+};
+
+/* Reads the control file of the package `path`. KMLN_EINVALID: not a Debian package. */
+int kmln_deb_read(
+	const char *path, struct kmln_pool *pool, struct kmln_deb *deb, struct kmln_error *err);
+
+/*
+ * Unpacks the data of the package `path` into the existing folder `folder` of the host. Only
+ * regular files, folders and relative links that stay inside are made, with their modes (no set-id
+ * bits) and mtimes and the caller's owner; anything else in the package is KMLN_EINVALID. A file
+ * that exists is replaced. On an error what was unpacked so far stays: use a folder of your own.
+ */
+int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err);
+
+/* ---- tar streams ---- */
+
+struct kmln_tar; /* the stream, at the content of one entry */
+
+struct kmln_tar_xattr {
+	const char *name; /* as getxattr(2): "security.capability", "system.posix_acl_access" ... */
+	const char *value; /* `size` bytes, as getxattr(2) gives them */
+	size_t size;
+};
+
+/* One entry; all pointers last until the callback returns. */
+struct kmln_tar_entry {
+	const char *path; /* as tree/tree.h wants it: absolute, clean; "/" is the root itself */
+	uint32_t mode; /* type and permissions; a hard link has type 0 */
+	uint32_t uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
+	uint64_t size; /* bytes of content; 0 unless a regular file */
+	uint32_t dev_major, dev_minor; /* device nodes only */
+	const char *hardlink; /* a path like `path`, of an earlier entry; NULL: no hard link */
+	const char *symlink; /* the target as it stands; NULL: no symbolic link */
+	const struct kmln_tar_xattr *xattrs; /* sorted by name; POSIX ACLs are among them */
+	size_t xattr_count;
+};
+
+/*
+ * One entry. kmln_tar_read(content, ...) gives its bytes; what is not read is skipped. Return 0 to
+ * go on, 1 to end without an error, or a negative code.
+ */
+typedef int (*kmln_tar_fn)(void *data, const struct kmln_tar_entry *entry, struct kmln_tar *content,
+	struct kmln_error *err);
+
+/*
+ * Walks a tar stream (ustar, pax, GNU; plain or compressed) from a descriptor, which need not be
+ * seekable. A path with "..", or text that is no path, is KMLN_EINVALID. A stream that ends early
+ * is an error too.
+ */
+int kmln_tar_walk(int fd, kmln_tar_fn fn, void *data, struct kmln_error *err);
+
+/*
+ * Up to `room` bytes of the entry's content; the number, 0 at the end, or a negative code. Holes
+ * read as zeros. Has the shape of a kmln_source_fn: pass the struct kmln_tar as its data.
+ */
+ssize_t kmln_tar_read(void *content, char *bytes, size_t room, struct kmln_error *err);
+
+/* ---- one compressed file ---- */
+
+/*
+ * Appends what the xz, gzip or zstd bytes unpack to; other bytes are appended as they are. More
+ * than `limit` bytes is EFBIG, damaged or cut bytes are KMLN_EINVALID.
+ */
+int kmln_decompress(
+	const void *bytes, size_t size, size_t limit, struct kmln_buf *out, struct kmln_error *err);
+
+/* ---- initramfs archives ---- */
+
+struct kmln_cpio_entry {
+	const char *path; /* relative, parents first */
+	uint32_t mode; /* S_IFDIR or S_IFREG, and permissions */
+	const char *data; /* regular files: `size` bytes */
+	size_t size;
+};
+
+/*
+ * Appends a gzipped cpio (newc) archive with these entries, owner 0:0, mtime 0, inodes counted from
+ * 1: equal entries give equal bytes. `name` becomes the file name in gzip's header.
+ */
+int kmln_cpio_gzip(const struct kmln_cpio_entry *entries, size_t count, const char *name,
+	struct kmln_buf *out, struct kmln_error *err);
+
+#endif
