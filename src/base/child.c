@@ -54,7 +54,7 @@ static int spawn(
 
 	if (!strchr(program, '/'))
 		program = kmln_find_program(pool, program);
-	if (!program || access(program, X_OK) < 0) {
+	if (!program || !kmln_is_program(program)) {
 		if (child->package)
 			return kmln_fail(err, KMLN_ELACK, "%s is not installed (Debian package %s)",
 				child->argv[0], child->package);
@@ -65,6 +65,8 @@ static int spawn(
 	posix_spawn_file_actions_adddup2(&actions, in_fd, 0);
 	posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
 	posix_spawn_file_actions_adddup2(&actions, err_fd, 2);
+	if (child->folder)
+		posix_spawn_file_actions_addchdir_np(&actions, child->folder);
 	if (child->keep_fd > 2)
 		posix_spawn_file_actions_adddup2(&actions, child->keep_fd, child->keep_fd);
 	sigemptyset(&none);

@@ -13,6 +13,7 @@ struct kmln_child {
 	const char *package; /* the Debian package that brings argv[0], for the message */
 	const char *input; /* NULL: /dev/null */
 	int keep_fd; /* a descriptor the child inherits under the same number; <= 0: none */
+	const char *folder; /* where it runs; NULL: here */
 	const char *const
 		*env; /* "NAME=value" to set beside the inherited ones, NULL-ended, or NULL */
 	const char *const *unset; /* names to take out of the environment, NULL-ended, or NULL */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Filling and wrapping errors. Names out of a guest may stand in a message, so control bytes are
- * made harmless here, once, for every message: a guest must not be able to write escape sequences
- * to the user's terminal.
+ * made harmless here (with bytes that are no UTF-8), once, for every message: a guest must not be
+ * able to write escape sequences to the user's terminal.
  */
 #include "base/error.h"
 
@@ -10,25 +10,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static void escape_controls(char *text, size_t size)
 {
 	char copy[sizeof(((struct kmln_error *)0)->text)];
 	size_t out = 0;
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	for (const unsigned char *c = (const unsigned char *)copy; *c && out + 1 < size; c++) {
-		if ((*c >= 0x20 && *c != 0x7f) || *c == '\t') {
-			text[out++] = (char)*c;
-		} else if (*c == '\n' && out + 3 < size) {
-			/* words of a child may span lines: keep them apart on one line */
-			memcpy(text + out, " | ", 3);
-			out += 3;
-		} else if (out + 4 < size) {
-			snprintf(text + out, size - out, "\\x%02x", *c);
-			out += 4;
-		} else {
+	for (const char *c = copy; *c;) {
+		char piece[8];
+		size_t n = *c == '\t' ? 1 : kmln_utf8_printable(c), length = n;
+
+		if (n)
+			memcpy(piece, c, n);
+		else if (*c ==
+			 '\n') /* words of a child may span lines: keep them apart on one line */
+			length = (size_t)snprintf(piece, sizeof(piece), " | ");
+		else
+			length = (size_t)snprintf(
+				piece, sizeof(piece), "\\x%02x", (unsigned char)*c);
+		if (out + length >= size)
 			break;
-		}
+		memcpy(text + out, piece, length);
+		out += length;
+		c += n ? n : 1;
 	}
 	text[out] = '\0';
 }

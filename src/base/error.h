@@ -16,9 +16,9 @@
 
 /*
  * Codes are errno values. These four carry a meaning of their own, and an exit status; every other
- * code is "failed" (1).
+ * code is "failed" (1). They are values that no system call on a file or process returns.
  */
-#define KMLN_EUSAGE EINVAL /* 2: the command line is wrong */
+#define KMLN_EUSAGE EBADRQC /* 2: the command line is wrong */
 #define KMLN_EINVALID EBADMSG /* 3: the image or project cannot be what it must be */
 #define KMLN_ENO ENOMSG /* 4: asked a question, and the answer is no */
 #define KMLN_ELACK ENOPKG /* 5: this host lacks something; the text names it */
@@ -26,7 +26,8 @@
 /* Lives on the caller's stack: needs no memory and no release. */
 struct kmln_error {
 	int code; /* an errno value; 0 means "no error" */
-	char text[640]; /* "outer: inner: cause", without a newline; control bytes are escaped */
+	char text[640]; /* "outer: inner: cause", without a newline; control bytes are escaped, as
+			   \xNN */
 };
 
 /* Fills err. Both return -code, so that a failing function ends in one line. */

@@ -135,20 +135,30 @@ int kmln_replace_file(
 int kmln_make_folders(const char *path, struct kmln_error *err)
 {
 	KMLN_FREE char *copy = kmln_strdup(path);
+	struct stat st;
 
+	if (!*copy)
+		return kmln_fail_sys(err, ENOENT, "''");
 	for (char *p = copy + 1;; p++) {
 		char was = *p;
 
 		if (was != '/' && was != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EISDIR)
-			return kmln_fail_sys(err, errno, "%s", copy);
+		/* what is there may say EEXIST, EROFS or EISDIR: only whether it is a folder counts
+		 */
+		if (mkdir(copy, 0700) < 0) {
+			int code = errno;
+
+			if (stat(copy, &st) < 0)
+				return kmln_fail_sys(err, code, "%s", copy);
+			if (!S_ISDIR(st.st_mode))
+				return kmln_fail_sys(err, ENOTDIR, "%s", copy);
+		}
 		*p = was;
 		if (!was)
-			break;
+			return 0;
 	}
-	return 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -229,6 +239,13 @@ void kmln_private_cleanup(struct kmln_private *dir)
 	dir->path = NULL;
 }
 
+bool kmln_is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
 char *kmln_find_program(struct kmln_pool *pool, const char *name)
 {
 	const char *path = getenv("PATH");
@@ -241,7 +258,7 @@ char *kmln_find_program(struct kmln_pool *pool, const char *name)
 		if (folder[0] != '/')
 			continue;
 		full = kmln_pool_printf(pool, "%s/%s", folder, name);
-		if (access(full, X_OK) == 0)
+		if (kmln_is_program(full))
 			return full;
 	}
 	return NULL;

@@ -51,6 +51,8 @@ int kmln_private_open(struct kmln_private *dir, struct kmln_error *err);
 void kmln_private_cleanup(struct kmln_private *dir);
 #define KMLN_PRIVATE KMLN_CLEANUP(kmln_private_cleanup)
 
+/* True for a regular file that we may execute. */
+bool kmln_is_program(const char *path);
 /* The first executable `name` in PATH or /usr/sbin, /sbin, from the pool; NULL where there is none.
  */
 char *kmln_find_program(struct kmln_pool *pool, const char *name);

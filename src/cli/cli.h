@@ -71,6 +71,8 @@ extern const char *const kmln_formats[];
 int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, char **argv,
 	int *first, bool *help, struct kmln_error *err);
 void kmln_opts_fini(const struct kmln_command *command, void *values);
+/* True where `word` looks like a misspelt `name`: for "did you mean". */
+bool kmln_is_near(const char *word, const char *name);
 /* "1G" -> bytes. */
 int kmln_parse_size(const char *text, uint64_t *bytes, struct kmln_error *err);
 

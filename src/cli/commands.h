@@ -5,6 +5,8 @@
 
 #include "cli/cli.h"
 
+extern const struct kmln_command kmln_command_inspect, kmln_command_convert, kmln_command_kernel;
+
 extern const struct kmln_command kmln_command_boot;
 extern const struct kmln_command kmln_command_confine;
 

@@ -91,9 +91,9 @@ static void print_choices(const struct kmln_command *c)
 				printf("%s%s", w == o->choices ? "" : " ", *w);
 			printf("' -- \"$cur\"))");
 		} else if (o->kind == KMLN_OPT_FILE) {
-			printf("compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))");
+			printf("_kmln_files -f");
 		} else if (o->kind == KMLN_OPT_FOLDER) {
-			printf("compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\"))");
+			printf("_kmln_files -d");
 		} else {
 			printf("COMPREPLY=()");
 		}
@@ -104,9 +104,17 @@ static void print_choices(const struct kmln_command *c)
 void kmln_completion_bash(void)
 {
 	printf("# bash completion for kmln; made from the option tables when kmln was built\n"
+	       "_kmln_files()\n{\n"
+	       "\tlocal name\n"
+	       "\tcompopt -o filenames 2>/dev/null\n"
+	       "\twhile IFS= read -r name; do COMPREPLY+=(\"$name\"); done < <(compgen \"$1\" -- \"$cur\")\n"
+	       "}\n\n"
 	       "_kmln()\n{\n"
 	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]}\n"
 	       "\tCOMPREPLY=()\n"
+	       "\t# bash splits --option=value into three words\n"
+	       "\tif [ \"$cur\" = = ]; then\n\t\tcur=\n"
+	       "\telif [ \"$prev\" = = ]; then\n\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n\tfi\n"
 	       "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n\t\tCOMPREPLY=($(compgen -W '");
 	for (const struct kmln_command *const *c = kmln_commands; *c; c++)
 		if (!(*c)->hidden)
@@ -127,11 +135,10 @@ void kmln_completion_bash(void)
 			printf("\t%s:*) COMPREPLY=($(compgen -W '", (*c)->name);
 			for (const char *const *w = (*c)->complete_words; *w; w++)
 				printf("%s%s", w == (*c)->complete_words ? "" : " ", *w);
-			printf("' -- \"$cur\")%s) ;;\n",
-				(*c)->complete_files ? " $(compgen -f -- \"$cur\")" : "");
+			printf("' -- \"$cur\"))%s ;;\n",
+				(*c)->complete_files ? "; _kmln_files -f" : "");
 		} else if ((*c)->complete_files) {
-			printf("\t%s:*) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n",
-				(*c)->name);
+			printf("\t%s:*) _kmln_files -f ;;\n", (*c)->name);
 		}
 	}
 	printf("\tesac\n}\ncomplete -F _kmln kmln\n");

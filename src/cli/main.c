@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,18 @@ static const struct kmln_command *find_command(const char *name)
 	return NULL;
 }
 
+/* Descriptors 0 to 2 exist from here on: an image must never be opened as our standard output. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd < 3);
+	if (fd >= 3)
+		close(fd);
+}
+
 static int report(const struct kmln_error *err)
 {
 	clear_progress();
@@ -103,16 +116,40 @@ static int run_command(const struct kmln_command *command, int argc, char **argv
 	if (r == 0)
 		r = command->run(values, args, argv, &err);
 	kmln_opts_fini(command, values);
-	if (r == 0 && (fflush(stdout) || ferror(stdout)))
-		r = kmln_fail_sys(&err, errno ? errno : EIO, "standard output");
 	return r < 0 ? report(&err) : 0;
+}
+
+/* Output that could not be written turns success into failure. */
+static int finish(int status)
+{
+	struct kmln_error err;
+
+	if (status == 0 && (fflush(stdout) || ferror(stdout))) {
+		kmln_fail_sys(&err, errno ? errno : EIO, "standard output");
+		return report(&err);
+	}
+	return status;
+}
+
+static int unknown_command(const char *name)
+{
+	struct kmln_error err;
+
+	for (const struct kmln_command *const *c = kmln_commands; *c; c++)
+		if (!(*c)->hidden && kmln_is_near(name, (*c)->name)) {
+			kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; did you mean %s?", name,
+				(*c)->name);
+			return report(&err);
+		}
+	kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; `kmln --help` lists them", name);
+	return report(&err);
 }
 
 int main(int argc, char **argv)
 {
 	const struct kmln_command *command;
-	struct kmln_error err;
 
+	open_standard_descriptors();
 	umask(umask(0) | 022);
 	kmln_log_set(log_to_stderr);
 	if (isatty(2))
@@ -123,24 +160,24 @@ int main(int argc, char **argv)
 	}
 	if (kmln_eq(argv[1], "--help") || kmln_eq(argv[1], "-h") || kmln_eq(argv[1], "help")) {
 		command = argc > 2 ? find_command(argv[2]) : NULL;
+		if (argc > 2 && !command)
+			return unknown_command(argv[2]);
 		if (command)
 			kmln_help_command(command);
 		else
 			kmln_help_all();
-		return 0;
+		return finish(0);
 	}
 	if (kmln_eq(argv[1], "--version")) {
 		printf("kmln %s\n", KMLN_VERSION);
-		return 0;
+		return finish(0);
 	}
 	if (kmln_eq(argv[1], "--completion-bash")) {
 		kmln_completion_bash();
-		return 0;
+		return finish(0);
 	}
 	command = find_command(argv[1]);
-	if (!command) {
-		kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; `kmln --help` lists them", argv[1]);
-		return report(&err);
-	}
-	return run_command(command, argc - 2, argv + 2);
+	if (!command)
+		return unknown_command(argv[1]);
+	return finish(run_command(command, argc - 2, argv + 2));
 }

@@ -2,6 +2,7 @@
 /* The option tables as a parser: long and short forms, "--name=value", "--" ends the options. */
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ int kmln_parse_size(const char *text, uint64_t *bytes, struct kmln_error *err)
 
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (end == text || errno || text[0] == '-')
+	if (!isdigit((unsigned char)text[0]) || errno)
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not a size (like 512M or 2G)", text);
 	if (*end && (unit = strchr(units, *end))) {
 		scale = (uint64_t)1 << (10 * (unit - units + 1));
@@ -37,7 +38,7 @@ static int parse_number(const char *text, uint64_t *number, struct kmln_error *e
 
 	errno = 0;
 	*number = strtoull(text, &end, 10);
-	if (end == text || *end || errno || text[0] == '-')
+	if (!isdigit((unsigned char)text[0]) || *end || errno)
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not a number", text);
 	return 0;
 }
@@ -101,23 +102,47 @@ static int set_value(
 	return r < 0 ? kmln_wrap(err, "--%s", opt->name) : 0;
 }
 
-/* The nearest option for "did you mean"; NULL when none is near. */
-static const struct kmln_opt *nearest(const struct kmln_opt *opts, const char *name)
+static size_t least(size_t a, size_t b, size_t c)
 {
-	for (const struct kmln_opt *o = opts; o->name; o++)
-		if (strncmp(o->name, name, 3) == 0 || strstr(o->name, name) ||
-			strstr(name, o->name))
-			return o;
-	return NULL;
+	a = a < b ? a : b;
+	return a < c ? a : c;
+}
+
+bool kmln_is_near(const char *word, const char *name)
+{
+	size_t row[32], n = strlen(name), m = strlen(word);
+
+	if (m < 2 || n + 1 > KMLN_COUNT(row) || m > KMLN_COUNT(row))
+		return false;
+	if (kmln_starts(name, word) || kmln_starts(word, name))
+		return true;
+	/* the edit distance, one row at a time */
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= m; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t above = row[j];
+
+			row[j] = least(
+				above + 1, row[j - 1] + 1, diagonal + (word[i - 1] != name[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[n] <= 2 && row[n] < n;
 }
 
 static int unknown(const struct kmln_command *command, const char *word, struct kmln_error *err)
 {
-	const struct kmln_opt *near = nearest(command->opts, word + strspn(word, "-"));
+	KMLN_FREE char *name = kmln_strdup(word + strspn(word, "-"));
 
-	if (near)
-		return kmln_fail(
-			err, KMLN_EUSAGE, "no option %s; did you mean --%s?", word, near->name);
+	name[strcspn(name, "=")] = '\0';
+	for (const struct kmln_opt *o = command->opts; o->name; o++)
+		if (kmln_is_near(name, o->name))
+			return kmln_fail(err, KMLN_EUSAGE, "no option %s; did you mean --%s?", word,
+				o->name);
 	return kmln_fail(
 		err, KMLN_EUSAGE, "no option %s (kmln %s --help lists them)", word, command->name);
 }

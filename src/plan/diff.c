@@ -17,6 +17,7 @@
 struct line {
 	const char *text;
 	size_t size; /* without the newline */
+	bool open; /* the last one, without a newline */
 };
 
 struct lines {
@@ -43,7 +44,7 @@ static struct lines split(const char *text, size_t size)
 			room = room ? room * 2 : 64;
 			lines.items = kmln_realloc(lines.items, room * sizeof(struct line));
 		}
-		lines.items[lines.count++] = (struct line){text, length};
+		lines.items[lines.count++] = (struct line){text, length, !nl};
 		size -= length + (nl ? 1 : 0);
 		text += length + (nl ? 1 : 0);
 	}
@@ -57,7 +58,7 @@ static void free_lines(struct lines *lines)
 
 static bool same(const struct line *a, const struct line *b)
 {
-	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
+	return a->size == b->size && a->open == b->open && memcmp(a->text, b->text, a->size) == 0;
 }
 
 /* Fills steps[] for the middle parts a and b; returns how many. */
@@ -120,6 +121,8 @@ static void print_hunk(struct kmln_buf *out, const struct step *steps, size_t fr
 			"%c%.*s", steps[i].sign, (int)steps[i].line->size, steps[i].line->text);
 
 		kmln_plan_detail(out, text);
+		if (steps[i].line->open)
+			kmln_plan_detail(out, "\\ No newline at end of file");
 	}
 }
 
@@ -149,7 +152,7 @@ void kmln_diff(
 		}
 		/* the hunk goes on while changes are no further apart than two contexts */
 		from = i > CONTEXT ? i - CONTEXT : 0;
-		for (last = i; i < count && i - last <= 2 * CONTEXT; i++)
+		for (last = i; i < count && i - last <= 2 * CONTEXT + 1; i++)
 			if (steps[i].sign != ' ')
 				last = i;
 		i = last + 1;

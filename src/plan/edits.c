@@ -68,15 +68,21 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 	return names[kind];
 }
 
-/* Edits that are one line together: kit files and folders in a row, of one step. */
+/* Edits that are one line together: kit files, with folders between them, in a row, of one step. */
 static size_t kit_run(const struct kmln_edits *edits, size_t from)
 {
-	size_t i = from;
+	size_t i = from, files = 0;
 
 	while (i < edits->count && kmln_eq(edits->items[i].by, edits->items[from].by) &&
 		(edits->items[i].from || edits->items[i].kind == KMLN_EDIT_MKDIR))
-		i++;
-	return i - from;
+		files += edits->items[i++].from != NULL;
+	return files ? i - from : 0;
+}
+
+/* True where `path` is at byte `at` after a whole component. */
+static bool component_ends(const char *path, size_t at)
+{
+	return path[at] == '/' || path[at] == '\0' || (at && path[at - 1] == '/');
 }
 
 static void print_run(
@@ -97,8 +103,9 @@ static void print_run(
 		files += e->kind == KMLN_EDIT_PUT;
 		bytes += e->kind == KMLN_EDIT_PUT ? e->size : 0;
 	}
-	while (common && first->path[common - 1] != '/' && first->path[common] != '\0')
-		common--;
+	for (size_t i = from; i < from + count; i++)
+		while (!component_ends(edits->items[i].path, common))
+			common--;
 	object = kmln_pool_printf(edits->pool, "%.*s: %zu files, %s, from kernel %s", (int)common,
 		first->path, files, kmln_plan_bytes(edits->pool, bytes),
 		edits->kit ? edits->kit : "kit");

@@ -4,13 +4,18 @@
 
 #include <stdio.h>
 
-static void add_escaped(struct kmln_buf *out, const char *text)
+#include "base/utf8.h"
+
+void kmln_plan_escape(struct kmln_buf *out, const char *text)
 {
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f)
-			kmln_buf_printf(out, "\\x%02x", *c);
+	while (*text) {
+		size_t n = *text == '\t' ? 1 : kmln_utf8_printable(text);
+
+		if (n)
+			kmln_buf_add(out, text, n);
 		else
-			kmln_buf_add(out, c, 1);
+			kmln_buf_printf(out, "\\x%02x", (unsigned char)*text);
+		text += n ? n : 1;
 	}
 }
 
@@ -18,14 +23,16 @@ void kmln_plan_line(
 	struct kmln_buf *out, const char *verb, const char *object, const char *by, const char *why)
 {
 	kmln_buf_printf(out, "%-7s ", verb);
-	add_escaped(out, object);
-	kmln_buf_printf(out, "  # %s%s%s\n", by, why ? ": " : "", why ? why : "");
+	kmln_plan_escape(out, object);
+	kmln_buf_printf(out, "  # %s%s", by, why ? ": " : "");
+	kmln_plan_escape(out, why ? why : "");
+	kmln_buf_str(out, "\n");
 }
 
 void kmln_plan_detail(struct kmln_buf *out, const char *text)
 {
 	kmln_buf_str(out, "        ");
-	add_escaped(out, text);
+	kmln_plan_escape(out, text);
 	kmln_buf_str(out, "\n");
 }
 

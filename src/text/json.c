@@ -3,10 +3,11 @@
 #include "text/json.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static struct kmln_json *made(json_t *value)
 {
@@ -25,50 +26,40 @@ struct kmln_json *kmln_json_array(void)
 	return made(json_array());
 }
 
-/* The length of the UTF-8 sequence at text, or 0 where there is none. */
-static size_t utf8_length(const unsigned char *c)
+/* Appends text with what is no UTF-8 as \xNN: jansson takes nothing else. */
+static void clean(struct kmln_buf *out, const char *text)
 {
-	size_t n = c[0] < 0x80			 ? 1
-		   : c[0] >= 0xc2 && c[0] < 0xe0 ? 2
-		   : (c[0] & 0xf0) == 0xe0	 ? 3
-		   : c[0] >= 0xf0 && c[0] < 0xf5 ? 4
-						 : 0;
+	kmln_buf_add(out, "", 0);
+	while (*text) {
+		size_t n = kmln_utf8_length(text);
 
-	for (size_t i = 1; i < n; i++)
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
-		(c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
-		return 0; /* overlong, surrogate, or beyond Unicode */
-	return n;
+		if (n)
+			kmln_buf_add(out, text, n);
+		else
+			kmln_buf_printf(out, "\\x%02x", (unsigned char)*text);
+		text += n ? n : 1;
+	}
 }
 
 struct kmln_json *kmln_json_text(const char *text)
 {
-	KMLN_BUF struct kmln_buf clean = {0};
+	KMLN_BUF struct kmln_buf utf8 = {0};
 
 	if (!text)
 		return made(json_null());
-	for (const unsigned char *c = (const unsigned char *)text; *c;) {
-		size_t n = utf8_length(c);
-
-		if (n)
-			kmln_buf_add(&clean, c, n);
-		else
-			kmln_buf_printf(&clean, "\\x%02x", *c);
-		c += n ? n : 1;
-	}
-	return made(json_stringn(clean.data ? clean.data : "", clean.size));
+	clean(&utf8, text);
+	return made(json_stringn(utf8.data, utf8.size));
 }
 
 struct kmln_json *kmln_json_number(uint64_t number)
 {
-	return made(json_integer((json_int_t)number));
+	/* a number out of an image may be anything; JSON's readers take 63 bits */
+	return made(json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
 }
 
 struct kmln_json *kmln_json_real(double number)
 {
-	return made(json_real(number));
+	return made(isfinite(number) ? json_real(number) : json_null());
 }
 
 struct kmln_json *kmln_json_bool(bool yes)
@@ -78,7 +69,10 @@ struct kmln_json *kmln_json_bool(bool yes)
 
 struct kmln_json *kmln_json_set(struct kmln_json *object, const char *key, struct kmln_json *value)
 {
-	if (json_object_set_new((json_t *)object, key, (json_t *)value) < 0)
+	KMLN_BUF struct kmln_buf utf8 = {0};
+
+	clean(&utf8, key);
+	if (json_object_set_new((json_t *)object, utf8.data, (json_t *)value) < 0)
 		abort();
 	return value;
 }

@@ -18,11 +18,13 @@ struct kmln_json *kmln_json_object(void);
 struct kmln_json *kmln_json_array(void);
 /* NULL gives null. Bytes that are not UTF-8 become the text \xNN. */
 struct kmln_json *kmln_json_text(const char *text);
+/* Beyond 63 bits: the greatest that fits. */
 struct kmln_json *kmln_json_number(uint64_t number);
+/* Not finite gives null. */
 struct kmln_json *kmln_json_real(double number);
 struct kmln_json *kmln_json_bool(bool yes);
 
-/* Both take `value` over; kmln_json_set returns it, for filling it further. */
+/* Both take `value` over and return it, for filling it further. A key is cleaned as a text is. */
 struct kmln_json *kmln_json_set(struct kmln_json *object, const char *key, struct kmln_json *value);
 struct kmln_json *kmln_json_add(struct kmln_json *array, struct kmln_json *value);
 

@@ -162,6 +162,8 @@ int kmln_tree_resolve(
 			r = kmln_tree_readlink(tree, at.data, &target, err);
 			if (r < 0)
 				return r;
+			if (!target.size) /* only a damaged image has one */
+				return kmln_fail_sys(err, ENOENT, "%s: empty link", at.data);
 			at.size = target.data[0] == '/' ? 0 : before;
 			at.data[at.size] = '\0';
 			put_in_front(&rest, target.data, behind);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* kmln convert */
+#include "cli/commands.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "convert/convert.h"
+
+struct options {
+	const char *to, *out, *kernel, *format;
+	uint64_t size;
+	bool dry_run, force;
+};
+
+static const char *const targets[] = {"kvm", NULL};
+
+static const struct kmln_opt opts[] = {
+	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM", "the platform to convert for: kvm",
+		offsetof(struct options, to), targets},
+	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
+		offsetof(struct options, out), NULL},
+	{"kernel", 'k', KMLN_OPT_FILE, "KERNEL",
+		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
+		"the host has",
+		offsetof(struct options, kernel), NULL},
+	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem this big, like 2G",
+		offsetof(struct options, size), NULL},
+	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
+		offsetof(struct options, dry_run), NULL},
+	{"force", 'f', KMLN_OPT_FLAG, NULL, "replace OUT where it is there already",
+		offsetof(struct options, force), NULL},
+	KMLN_OPT_END,
+};
+
+static int run(const void *values, int argc, char **argv, struct kmln_error *err)
+{
+	const struct options *o = values;
+	KMLN_BUF struct kmln_buf shown = {0};
+	struct kmln_convert job = {
+		.image = argv[0],
+		.out = o->out,
+		.kernel = o->kernel,
+		.size = o->size,
+		.dry_run = o->dry_run,
+		.force = o->force,
+		.all = kmln_verbosity > 0,
+		.shown = o->dry_run ? &shown : NULL,
+	};
+	int r;
+
+	(void)argc;
+	if (!o->to)
+		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm");
+	if (!o->out && !o->dry_run)
+		return kmln_fail(
+			err, KMLN_EUSAGE, "convert: into which file? -o OUT, or --dry-run");
+	job.to = kmln_platform_find(o->to);
+	r = kmln_convert(&job, err);
+	if (r < 0)
+		return r;
+	if (o->dry_run)
+		printf("%s", shown.size ? shown.data : "nothing to do\n");
+	else
+		kmln_note("%s is ready: kmln boot %s", o->out, o->out);
+	return 0;
+}
+
+const struct kmln_command kmln_command_convert = {
+	.name = "convert",
+	.args = "IMAGE",
+	.summary = "Convert a guest's image for another platform, with all it holds",
+	.details = "IMAGE is only read. OUT appears when it is complete and checked.",
+	.opts = opts,
+	.opts_size = sizeof(struct options),
+	.min_args = 1,
+	.max_args = 1,
+	.complete_files = true,
+	.run = run,
+};

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The course of a conversion. Reading and preparing first, then the pure plan, then a copy that is
+ * edited, then the proof: e2fsck finds nothing, and the copy, inspected and planned again, needs
+ * nothing. Only then does the output get its name.
+ */
+#include "convert/convert.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "convert/output.h"
+#include "guest/grub.h"
+#include "guest/initramfs.h"
+#include "image/check.h"
+#include "image/ext.h"
+#include "image/inspect.h"
+#include "run/apply.h"
+#include "run/copy.h"
+
+/* Everything that one conversion holds. */
+struct work {
+	const struct kmln_convert *job;
+	struct kmln_disk source;
+	struct kmln_disk
+		recovered; /* a copy of the source with its journal replayed; fd -1: not needed */
+	struct kmln_disk *from; /* the one of the two that is converted */
+	struct kmln_facts *facts;
+	struct kmln_choice choice;
+	struct kmln_goal goal;
+	struct kmln_pool *pool; /* of goal and edits */
+	struct kmln_edits edits;
+};
+
+static void work_fini(struct work *work)
+{
+	kmln_edits_fini(&work->edits);
+	kmln_choice_close(&work->choice);
+	kmln_facts_free(work->facts);
+	kmln_disk_close(&work->source);
+	kmln_disk_close(&work->recovered);
+	kmln_pool_free(work->pool);
+}
+
+/* The journal is replayed on a copy, since the source is only read. */
+static int recover(struct work *work, struct kmln_error *err)
+{
+	const char *beside = work->job->out ? work->job->out : work->job->image;
+	KMLN_OUTPUT struct kmln_output copy = {.fd = -1};
+	KMLN_FREE char *name = kmln_printf("%s.recovered", beside);
+	uint64_t offset = work->facts->root->range.offset;
+	int r;
+
+	kmln_note("the filesystem was not unmounted: its journal is replayed on a copy");
+	r = kmln_output_open(name, true, &copy, err);
+	if (r == 0)
+		r = kmln_copy_sparse(work->source.fd, work->source.size, copy.fd, 0, err);
+	if (r == 0)
+		r = kmln_check_preen(copy.fd, offset, err);
+	if (r < 0)
+		return r;
+	work->recovered = work->source;
+	work->recovered.fd = copy.fd;
+	copy.fd = -1;
+	work->from = &work->recovered;
+	work->facts = kmln_facts_free(work->facts);
+	return kmln_inspect(work->from, &work->facts, err);
+}
+
+static int check_source(struct work *work, struct kmln_error *err)
+{
+	const struct kmln_filesystem *root = work->facts->root;
+
+	if (!root)
+		return kmln_fail(err, KMLN_EINVALID, "there is no root filesystem to convert: %s",
+			work->facts->root_problem);
+	if (kmln_eq(root->state, "needs-recovery"))
+		return recover(work, err);
+	return kmln_check_clean(work->from->fd, root->range.offset, err);
+}
+
+static int read_source(struct work *work, struct kmln_error *err)
+{
+	int r = kmln_disk_open(work->job->image, false, &work->source, err);
+
+	work->from = &work->source;
+	if (r < 0)
+		return r;
+	r = kmln_disk_lock(&work->source, false, err);
+	if (r == 0)
+		r = kmln_inspect(&work->source, &work->facts, err);
+	if (r == 0)
+		r = check_source(work, err);
+	return r < 0 ? kmln_wrap(err, "%s", work->job->image) : 0;
+}
+
+/* Our initramfs, for a guest that does not boot by a loader of its own. */
+static int make_initramfs(struct work *work, struct kmln_tree *guest, struct kmln_error *err)
+{
+	const struct kmln_kernel *kernel = work->goal.kernel;
+	KMLN_BUF struct kmln_buf bytes = {0};
+	int r;
+
+	if (kmln_has_own_loader(work->facts) && !work->goal.from_kit)
+		return 0;
+	r = kmln_initramfs_build(work->choice.kit.tree ? work->choice.kit.tree : guest,
+		kernel->modules, &bytes, err);
+	if (r < 0)
+		return r;
+	work->goal.initramfs = kmln_pool_memdup(work->pool, bytes.data, bytes.size);
+	work->goal.initramfs_size = bytes.size;
+	work->goal.initramfs_sum = kmln_sum(work->pool, bytes.data, bytes.size);
+	return 0;
+}
+
+/* Kernel, initramfs and GRUB, ready to be planned with. */
+static int prepare(struct work *work, struct kmln_error *err)
+{
+	const struct kmln_filesystem *root = work->facts->root;
+	KMLN_TREE struct kmln_tree *guest = NULL;
+	struct kmln_grub grub;
+	int r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
+
+	work->goal.size = work->job->size;
+	if (r == 0)
+		r = kmln_choose_kernel(work->facts, work->job->to, work->job->kernel, guest,
+			work->pool, &work->choice, err);
+	if (r < 0)
+		return r;
+	kmln_note("kernel %s: %s", work->choice.kernel->release, work->choice.why);
+	work->goal.kernel = work->choice.kernel;
+	work->goal.from_kit = work->choice.kit.tree != NULL;
+	r = make_initramfs(work, guest, err);
+	if (r == 0 && !kmln_has_own_loader(work->facts)) {
+		r = kmln_grub_make(work->pool, root->partition ? root->partition : 1, &grub, err);
+		if (r == 0) {
+			work->goal.grub_boot = grub.boot;
+			work->goal.grub_core = grub.core;
+			work->goal.grub_core_size = grub.core_size;
+		}
+	}
+	return r;
+}
+
+static int plan(const struct work *work, const struct kmln_facts *facts, struct kmln_edits *edits,
+	struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv missing = {0};
+	struct kmln_planning planning = {
+		.facts = facts,
+		.platform = work->job->to,
+		.goal = &work->goal,
+		.edits = edits,
+		.missing = &missing,
+	};
+
+	edits->kit = work->goal.from_kit ? work->goal.kernel->release : NULL;
+	return kmln_plan_guest(&planning, err);
+}
+
+/* Room for what the plan puts in, each file in whole blocks, and a little for folders. */
+static int check_room(const struct work *work, struct kmln_error *err)
+{
+	const struct kmln_filesystem *root = work->facts->root;
+	uint64_t need = 0, inodes = 0, have = root->free_bytes;
+	const uint64_t block = 4096;
+
+	if (work->goal.size > root->bytes)
+		have += (work->goal.size - root->bytes) / 100 * 97;
+	for (size_t i = 0; i < work->edits.count; i++) {
+		const struct kmln_edit *e = &work->edits.items[i];
+
+		if (!e->path)
+			continue;
+		need += (e->size + block - 1) / block * block + block / 8;
+		inodes++;
+	}
+	if (need > have)
+		return kmln_fail(err, ENOSPC,
+			"the guest's filesystem is too small: %llu bytes are to be added, %llu are free; "
+			"--size %lluM makes it big enough",
+			(unsigned long long)need, (unsigned long long)have,
+			(unsigned long long)((root->bytes + (need - have) * 11 / 10 + (64 << 20)) >>
+					     20));
+	if (inodes > root->free_inodes)
+		return kmln_fail(err, ENOSPC,
+			"the guest's filesystem has %llu inodes left, and %llu files are to be added",
+			(unsigned long long)root->free_inodes, (unsigned long long)inodes);
+	return 0;
+}
+
+/* Where the root filesystem lies in the output. */
+static struct kmln_range root_range(const struct work *work)
+{
+	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
+	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
+	struct kmln_range range = work->facts->root->range;
+
+	range.offset += shift ? shift->offset : 0;
+	if (resize && resize->size > range.size)
+		range.size = resize->size;
+	return range;
+}
+
+static int fill(struct work *work, int fd, struct kmln_error *err)
+{
+	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
+	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
+	struct kmln_range range = root_range(work);
+	uint64_t end = range.offset + (range.size + 511) / 512 * 512;
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_copy_sparse(
+		work->from->fd, work->from->size, fd, shift ? shift->offset : 0, err);
+
+	if (r == 0 && shift && ftruncate(fd, (off_t)end) < 0)
+		r = kmln_fail_sys(err, errno, "make room for %llu bytes", (unsigned long long)end);
+	if (r == 0 && resize)
+		r = kmln_check_resize(fd, range.offset, resize->size, err);
+	if (r == 0)
+		r = kmln_tree_ext(fd, &range, true, &tree, err);
+	if (r == 0)
+		r = kmln_apply_tree(&work->edits, tree, work->choice.kit.tree, err);
+	if (r == 0)
+		r = kmln_tree_close(&tree, err);
+	if (r == 0)
+		r = kmln_apply_bytes(&work->edits, fd, err);
+	return r;
+}
+
+/* Looks at the result as if it were any image. */
+static int verify(const struct work *work, int fd, struct kmln_error *err)
+{
+	struct kmln_disk disk = {.fd = fd, .format = "raw"};
+	KMLN_FACTS struct kmln_facts *facts = NULL;
+	KMLN_EDITS struct kmln_edits edits = {0};
+	KMLN_BUF struct kmln_buf text = {0};
+	struct stat st;
+	int r = kmln_check_clean(fd, root_range(work).offset, err);
+
+	if (r < 0)
+		return kmln_wrap(err, "after the conversion");
+	if (fstat(fd, &st) < 0)
+		return kmln_fail_sys(err, errno, "stat");
+	disk.size = (uint64_t)st.st_size;
+	r = kmln_inspect(&disk, &facts, err);
+	if (r < 0)
+		return kmln_wrap(err, "after the conversion");
+	kmln_edits_init(&edits, facts->pool);
+	r = plan(work, facts, &edits, err);
+	if (r < 0)
+		return kmln_wrap(err, "after the conversion");
+	if (!edits.count)
+		return 0;
+	kmln_edits_print(&edits, false, &text);
+	return kmln_fail(
+		err, EIO, "after the conversion a second plan is not empty: %s", text.data);
+}
+
+static int make(struct work *work, struct kmln_error *err)
+{
+	KMLN_OUTPUT struct kmln_output output = {.fd = -1};
+	int r = kmln_output_open(work->job->out, work->job->force, &output, err);
+
+	if (r < 0)
+		return r;
+	r = fill(work, output.fd, err);
+	if (r == 0)
+		r = verify(work, output.fd, err);
+	if (r < 0)
+		return kmln_wrap(err, "%s", work->job->out);
+	return kmln_output_publish(&output, work->job->force, err);
+}
+
+static int check_names(const struct kmln_convert *job, struct kmln_error *err)
+{
+	struct stat from, to;
+
+	if (!job->to->needs_loader)
+		return kmln_fail(
+			err, KMLN_EUSAGE, "--to %s: kmln converts to kvm only", job->to->name);
+	if (job->dry_run || stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
+		return 0;
+	if (from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+		return kmln_fail(err, KMLN_EUSAGE, "%s would be written over itself", job->image);
+	return job->force ? 0
+			  : kmln_fail(err, EEXIST, "%s is there already; --force replaces it",
+				    job->out);
+}
+
+int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+{
+	KMLN_CLEANUP(work_fini)
+	struct work work = {
+		.job = job,
+		.source.fd = -1,
+		.recovered.fd = -1,
+		.pool = kmln_pool_new(),
+	};
+	int r = check_names(job, err);
+
+	kmln_edits_init(&work.edits, work.pool);
+	if (r == 0)
+		r = read_source(&work, err);
+	if (r == 0)
+		r = prepare(&work, err);
+	if (r == 0)
+		r = plan(&work, work.facts, &work.edits, err);
+	if (r == 0)
+		r = check_room(&work, err);
+	if (r < 0)
+		return r;
+	if (job->shown)
+		kmln_edits_print(&work.edits, job->all, job->shown);
+	return job->dry_run ? 0 : make(&work, err);
+}

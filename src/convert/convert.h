@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Converting: inspect, plan, apply to a copy, look again. The source is only read, and the output
+ * gets its name when it is complete and proved: the second plan is empty, e2fsck finds nothing.
+ */
+#ifndef KMLN_CONVERT_CONVERT_H
+#define KMLN_CONVERT_CONVERT_H
+
+#include "guest/kit.h"
+#include "guest/step.h"
+
+struct kmln_convert {
+	const char *image;
+	const struct kmln_platform *to;
+	const char *out; /* NULL with dry_run */
+	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
+	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
+	bool dry_run; /* plan only */
+	bool force; /* an existing `out` is replaced */
+	bool all; /* plans show each file of a kernel kit */
+	struct kmln_buf *shown; /* the plan's text is appended here where not NULL */
+};
+
+int kmln_convert(const struct kmln_convert *job, struct kmln_error *err);
+
+/* A kernel for a guest: its own, or one of a kit. Closed by kmln_kit_close(&choice->kit). */
+struct kmln_choice {
+	struct kmln_kit kit; /* tree NULL: the guest's own kernel */
+	const struct kmln_kernel *kernel;
+	const char *why; /* for people */
+};
+#define KMLN_CHOICE KMLN_CLEANUP(kmln_choice_close)
+void kmln_choice_close(struct kmln_choice *choice);
+
+/*
+ * In this order: what `wanted` names; the guest's own kernel, where it suits; a kit of the cache;
+ * the host's own; the distribution's, fetched. KMLN_ELACK where none is to be had. `tree` is the
+ * guest's.
+ */
+int kmln_choose_kernel(const struct kmln_facts *facts, const struct kmln_platform *platform,
+	const char *wanted, struct kmln_tree *tree, struct kmln_pool *pool,
+	struct kmln_choice *choice, struct kmln_error *err);
+
+#endif
