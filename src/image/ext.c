@@ -316,7 +316,7 @@ static int open_fs(int fd, const struct kmln_range *range, bool writable, ext2_f
 	char name[64];
 
 	kmln_ext_io_name(name, fd, range);
-	code = ext2fs_open2(name, "", flags, 0, 0, kmln_ext_io, fs);
+	code = ext2fs_open2(name, NULL, flags, 0, 0, kmln_ext_io, fs);
 	if (code == EXT2_ET_BAD_MAGIC)
 		return kmln_fail(err, KMLN_EINVALID, "no ext2, ext3 or ext4 filesystem");
 	if (code)
