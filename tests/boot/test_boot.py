@@ -18,6 +18,8 @@ import machines
 import runner
 from runner import BUILD
 
+pytestmark = pytest.mark.boot
+
 
 @pytest.fixture
 def image(guest, tmp_path):
