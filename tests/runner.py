@@ -70,6 +70,7 @@ def run(argv, *, expect=None, timeout=60, stdin=b"", env=None, cwd=None, user=No
     """Runs argv to its end and returns a Result. `expect`: the status it must have (a number or a
     collection). After `timeout` seconds all of its process group is killed and the test fails.
     `env` is added to the surroundings; a value of None takes a name out. `user`: see User."""
+    __tracebackhide__ = True
     argv = [os.fspath(a) for a in argv]
     surroundings = {**os.environ, "PATH": PATH, "LC_ALL": "C.UTF-8"}
     surroundings.update(sanitizer_env())

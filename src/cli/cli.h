@@ -71,8 +71,11 @@ extern const char *const kmln_formats[];
 int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, char **argv,
 	int *first, bool *help, struct kmln_error *err);
 void kmln_opts_fini(const struct kmln_command *command, void *values);
-/* True where `word` looks like a misspelt `name`: for "did you mean". */
-bool kmln_is_near(const char *word, const char *name);
+/*
+ * How far `word` is from `name`, for "did you mean": 0 where one begins with the other, else
+ * letters to change; SIZE_MAX where nobody would take one for the other.
+ */
+size_t kmln_distance(const char *word, const char *name);
 /* "1G" -> bytes. */
 int kmln_parse_size(const char *text, uint64_t *bytes, struct kmln_error *err);
 

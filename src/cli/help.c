@@ -17,12 +17,15 @@ static void print_wrapped(const char *text)
 	while (*text) {
 		int n = (int)strcspn(text, " ");
 
-		if (column + n > WIDTH && column > HELP_COLUMN) {
+		if (column > HELP_COLUMN && column + 1 + n > WIDTH) {
 			printf("\n%*s", HELP_COLUMN, "");
 			column = HELP_COLUMN;
+		} else if (column > HELP_COLUMN) {
+			printf(" ");
+			column++;
 		}
-		printf("%.*s%s", n, text, text[n] ? " " : "");
-		column += n + 1;
+		printf("%.*s", n, text);
+		column += n;
 		text += n + (text[n] == ' ');
 	}
 	printf("\n");

@@ -134,14 +134,21 @@ static int finish(int status)
 static int unknown_command(const char *name)
 {
 	struct kmln_error err;
+	const char *near = NULL;
+	size_t best = SIZE_MAX;
 
-	for (const struct kmln_command *const *c = kmln_commands; *c; c++)
-		if (!(*c)->hidden && kmln_is_near(name, (*c)->name)) {
-			kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; did you mean %s?", name,
-				(*c)->name);
-			return report(&err);
+	for (const struct kmln_command *const *c = kmln_commands; *c; c++) {
+		size_t distance = (*c)->hidden ? SIZE_MAX : kmln_distance(name, (*c)->name);
+
+		if (distance < best) {
+			best = distance;
+			near = (*c)->name;
 		}
-	kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; `kmln --help` lists them", name);
+	}
+	if (near)
+		kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; did you mean %s?", name, near);
+	else
+		kmln_fail(&err, KMLN_EUSAGE, "no command '%s'; `kmln --help` lists them", name);
 	return report(&err);
 }
 

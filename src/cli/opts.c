@@ -108,14 +108,14 @@ static size_t least(size_t a, size_t b, size_t c)
 	return a < c ? a : c;
 }
 
-bool kmln_is_near(const char *word, const char *name)
+size_t kmln_distance(const char *word, const char *name)
 {
 	size_t row[32], n = strlen(name), m = strlen(word);
 
 	if (m < 2 || n + 1 > KMLN_COUNT(row) || m > KMLN_COUNT(row))
-		return false;
+		return SIZE_MAX;
 	if (kmln_starts(name, word) || kmln_starts(word, name))
-		return true;
+		return 0;
 	/* the edit distance, one row at a time */
 	for (size_t j = 0; j <= n; j++)
 		row[j] = j;
@@ -131,18 +131,26 @@ bool kmln_is_near(const char *word, const char *name)
 			diagonal = above;
 		}
 	}
-	return row[n] <= 2 && row[n] < n;
+	return row[n] <= 2 && row[n] < n ? row[n] : SIZE_MAX;
 }
 
 static int unknown(const struct kmln_command *command, const char *word, struct kmln_error *err)
 {
 	KMLN_FREE char *name = kmln_strdup(word + strspn(word, "-"));
+	size_t best = SIZE_MAX;
+	const char *near = NULL;
 
 	name[strcspn(name, "=")] = '\0';
-	for (const struct kmln_opt *o = command->opts; o->name; o++)
-		if (kmln_is_near(name, o->name))
-			return kmln_fail(err, KMLN_EUSAGE, "no option %s; did you mean --%s?", word,
-				o->name);
+	for (const struct kmln_opt *o = command->opts; o->name; o++) {
+		size_t distance = kmln_distance(name, o->name);
+
+		if (distance < best) {
+			best = distance;
+			near = o->name;
+		}
+	}
+	if (near)
+		return kmln_fail(err, KMLN_EUSAGE, "no option %s; did you mean --%s?", word, near);
 	return kmln_fail(
 		err, KMLN_EUSAGE, "no option %s (kmln %s --help lists them)", word, command->name);
 }

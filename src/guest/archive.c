@@ -187,7 +187,7 @@ static int write_cpio(const struct kmln_cpio_entry *entries, size_t count, struc
 	/* no time in gzip's header, and the last block is not filled up */
 	if (archive_write_set_format_cpio_newc(archive) != ARCHIVE_OK ||
 		archive_write_add_filter_gzip(archive) != ARCHIVE_OK ||
-		archive_write_set_options(archive, "gzip:compression-level=9,gzip:!timestamp") !=
+		archive_write_set_options(archive, "gzip:compression-level=6,gzip:!timestamp") !=
 			ARCHIVE_OK ||
 		archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
 		archive_write_open(archive, out, NULL, append, NULL) != ARCHIVE_OK)

@@ -169,7 +169,7 @@ static int fetch_deb(
 {
 	KMLN_TREE struct kmln_tree *folder = NULL;
 	KMLN_STRV struct kmln_strv names = {0};
-	const char *package;
+	const char *package = NULL;
 	int r = apt(fetch, "apt-get", "update", NULL, NULL, err);
 
 	if (r == 0)

@@ -23,14 +23,14 @@ static bool has_file(
 }
 
 static int add_file(struct kmln_planning *planning, const struct kmln_kernel_file *file,
-	const char *path, bool replaces, struct kmln_error *err)
+	const char *path, const char *why, bool replaces, struct kmln_error *err)
 {
 	struct kmln_edit edit = {
 		.kind = S_ISDIR(file->mode)   ? KMLN_EDIT_MKDIR
 			: S_ISLNK(file->mode) ? KMLN_EDIT_SYMLINK
 					      : KMLN_EDIT_PUT,
 		.by = "kernel",
-		.why = "modules for this platform",
+		.why = why,
 		.path = path,
 		.mode = S_ISDIR(file->mode) ? 0755 : 0644,
 		.mtime = file->mtime,
@@ -79,16 +79,16 @@ static int put_kit(struct kmln_planning *planning, struct kmln_error *err)
 		r = kmln_want_folder(planning, "kernel", "/lib/modules", &folder, err);
 	for (size_t i = 0; r == 0 && i < kit->file_count; i++) {
 		const struct kmln_kernel_file *f = &kit->files[i];
-		const char *path;
+		bool module = modules && strncmp(f->path, kit->modules, modules) == 0;
+		const char *path = module ? kmln_pool_printf(planning->edits->pool, "%s/%s%s",
+						    folder, kit->release, f->path + modules)
+					  : kmln_pool_printf(planning->edits->pool, "%s%s", boot,
+						    strrchr(f->path, '/'));
 
-		if (modules && strncmp(f->path, kit->modules, modules) == 0)
-			path = kmln_pool_printf(planning->edits->pool, "%s/%s%s", folder,
-				kit->release, f->path + modules);
-		else
-			path = kmln_pool_printf(
-				planning->edits->pool, "%s%s", boot, strrchr(f->path, '/'));
 		if (!has_file(there, f, path))
-			r = add_file(planning, f, path, there_by_name(there, path), err);
+			r = add_file(planning, f, path,
+				module ? "its modules" : "the kernel itself",
+				there_by_name(there, path), err);
 	}
 	return r;
 }

@@ -33,15 +33,15 @@ struct step {
 
 static struct lines split(const char *text, size_t size)
 {
-	struct lines lines = {0};
-	size_t room = 0;
+	size_t room = 64;
+	struct lines lines = {kmln_malloc(room * sizeof(struct line)), 0};
 
 	while (size) {
 		const char *nl = memchr(text, '\n', size);
 		size_t length = nl ? (size_t)(nl - text) : size;
 
 		if (lines.count == room) {
-			room = room ? room * 2 : 64;
+			room *= 2;
 			lines.items = kmln_realloc(lines.items, room * sizeof(struct line));
 		}
 		lines.items[lines.count++] = (struct line){text, length, !nl};

@@ -74,6 +74,7 @@ static size_t kit_run(const struct kmln_edits *edits, size_t from)
 	size_t i = from, files = 0;
 
 	while (i < edits->count && kmln_eq(edits->items[i].by, edits->items[from].by) &&
+		kmln_eq(edits->items[i].why, edits->items[from].why) &&
 		(edits->items[i].from || edits->items[i].kind == KMLN_EDIT_MKDIR))
 		files += edits->items[i++].from != NULL;
 	return files ? i - from : 0;

@@ -106,12 +106,12 @@ void kmln_tree_cleanup(struct kmln_tree **tree)
 	kmln_tree_close(tree, &ignored);
 }
 
-/* Puts `first` in front of what is still to be walked. */
+/* Puts `first` in front of what is still to be walked, which begins with a slash or is empty. */
 static void put_in_front(struct kmln_buf *rest, const char *first, const char *behind)
 {
 	struct kmln_buf joined = {0};
 
-	kmln_buf_printf(&joined, "%s/%s", first, behind);
+	kmln_buf_printf(&joined, "%s%s", first, behind);
 	kmln_buf_fini(rest);
 	*rest = joined;
 }

@@ -30,9 +30,11 @@ ALONE = re.compile(r"agent/init[^/]*$")
 HOMES = {
     "ext2fs": (("ext2fs/",), "image/"),
     "com_err": (("et/com_err.h", "com_err.h"), "image/"),
+    "e2p": (("e2p/",), "image/"),
+    "uuid": (("uuid/",), "image/"),
     "fdisk": (("libfdisk/",), "image/"),
     "blkid": (("blkid/",), "image/"),
-    "libarchive": (("archive.h", "archive_entry.h"), "guest/archive.c"),
+    "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
     "jansson": (("jansson.h",), "text/json.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
@@ -170,7 +172,7 @@ def rule_goto(root):
 
 
 def rule_shell(root):
-    return _forbid(root, r"\b(system|popen|wordexp|execlp|execvp)\s*\(", "a shell or PATH decides")
+    return _forbid(root, r"\b(system|popen|wordexp)\s*\(", "a shell")
 
 
 def rule_length(root):
