@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,11 +290,8 @@ static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_err
 		return r;
 	kmln_sandbox_spawn(&boot->sandbox, &program,
 		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
-	if (uml) {
+	if (uml)
 		spawn->typed_at_once = UML_TYPED_AT_ONCE;
-		/* killed at once it would leave its helper processes behind */
-		spawn->death_signal = boot->sandbox.confined ? SIGKILL : SIGTERM;
-	}
 	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);
 	action->spawn = spawn;
 	action->why = kmln_pool_printf(boot->pool, "on %s, %s", boot->platform->name, boot->reason);
