@@ -310,6 +310,7 @@ static int check_end(struct kmln_tar *tar, struct kmln_error *err)
 
 int kmln_tar_walk(int fd, kmln_tar_fn fn, void *data, struct kmln_error *err)
 {
+	KMLN_LETTERS;
 	KMLN_READER struct archive *archive = kmln_reader_tar();
 	KMLN_FREE struct kmln_tar *tar = kmln_malloc(sizeof(*tar));
 	struct archive_entry *entry;
