@@ -130,26 +130,33 @@ static void test_pax(void **state)
 		" user.z=610a623d63\n");
 }
 
-static void walk_acl(const char *key, const char *text, struct kmln_buf *said, int expect)
+static void walk_acl(const char *key, const char *text, const char *xattr, size_t size,
+	struct kmln_buf *said, int expect)
 {
 	KMLN_BUF struct kmln_buf tar = {0}, pax = {0};
 	struct kmln_error err = {0};
 
 	pax_add(&pax, key, text, strlen(text));
+	if (xattr)
+		pax_add(&pax, "SCHILY.xattr.system.posix_acl_access", xattr, size);
 	add_pax(&tar, &pax);
 	tar_add(&tar, &(struct tar_header){.name = "d", .type = '5', .mode = 0770});
 	tar_end(&tar);
 	assert_int_equal(walk(tar.data, tar.size, said, &err), expect);
 }
 
+#define NAMES "user::rwx,user:lisa:r--,group::r-x,mask::rwx,other::---"
+
 static void test_acls(void **state)
 {
 	KMLN_BUF struct kmln_buf access_list = {0}, default_list = {0}, names = {0};
+	KMLN_BUF struct kmln_buf both = {0};
 
 	(void)state;
-	/* as GNU tar writes it with --numeric-owner; the mask is what the mode's group bits show */
+	/* numbers in the place of names; the mask is what the mode's group bits show */
 	walk_acl("SCHILY.acl.access",
-		"user::rwx\nuser:1000:r--\ngroup::r-x\nmask::rwx\nother::---\n", &access_list, 0);
+		"user::rwx\nuser:1000:r--\ngroup::r-x\nmask::rwx\nother::---\n", NULL, 0,
+		&access_list, 0);
 	assert_string_equal(access_list.data, "/d 40770 0:0 0.000000000 system.posix_acl_access="
 					      "02000000"
 					      "01000700ffffffff"
@@ -160,7 +167,7 @@ static void test_acls(void **state)
 	/* as bsdtar and star write it: the number behind the name */
 	walk_acl("SCHILY.acl.default",
 		"user::rwx,group::r-x,group:staff:rw-:50,user:lisa:r--:7,mask::rwx,other::--x",
-		&default_list, 0);
+		NULL, 0, &default_list, 0);
 	assert_string_equal(default_list.data, "/d 40770 0:0 0.000000000 system.posix_acl_default="
 					       "02000000"
 					       "01000700ffffffff"
@@ -169,8 +176,12 @@ static void test_acls(void **state)
 					       "0800060032000000"
 					       "10000700ffffffff"
 					       "20000100ffffffff\n");
-	walk_acl("SCHILY.acl.access", "user::rwx,user:lisa:r--,group::r-x,mask::r-x,other::---",
-		&names, -KMLN_EINVALID);
+	/* names alone say nothing of the guest's numbers */
+	walk_acl("SCHILY.acl.access", NAMES, NULL, 0, &names, -KMLN_EINVALID);
+	/* unless the attribute itself is there too: GNU tar with --xattrs and --acls */
+	walk_acl("SCHILY.acl.access", NAMES, "\2\0\0\0", 4, &both, 0);
+	assert_string_equal(
+		both.data, "/d 40770 0:0 0.000000000 system.posix_acl_access=02000000\n");
 }
 
 static void test_hostile_tars(void **state)
