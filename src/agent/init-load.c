@@ -137,13 +137,6 @@ static void load(struct module *module)
 	insert(module);
 }
 
-void load_named(void)
-{
-	for (size_t i = 0; i < module_count; i++)
-		if (modules[i].parameters)
-			load(&modules[i]);
-}
-
 static unsigned load_for_alias(const char *alias)
 {
 	unsigned tried = 0;

@@ -190,12 +190,55 @@ static bool wait_for_root(const struct options *o, struct disk *disk)
 	return false;
 }
 
+/*
+ * Splits rootflags= as mount(8) does: words that every filesystem knows become flags, the others
+ * are put together again for the filesystem itself.
+ */
+static unsigned long split_flags(const struct options *o, char *own, size_t room)
+{
+	static const struct {
+		const char *word;
+		unsigned long flag;
+	} words[] = {
+		{"noatime", MS_NOATIME},
+		{"nodiratime", MS_NODIRATIME},
+		{"relatime", MS_RELATIME},
+		{"strictatime", MS_STRICTATIME},
+		{"lazytime", MS_LAZYTIME},
+		{"nosuid", MS_NOSUID},
+		{"nodev", MS_NODEV},
+		{"noexec", MS_NOEXEC},
+		{"sync", MS_SYNCHRONOUS},
+		{"dirsync", MS_DIRSYNC},
+		{"defaults", 0},
+	};
+	const size_t count = sizeof(words) / sizeof(words[0]);
+	unsigned long flags = o->rw ? 0 : MS_RDONLY;
+
+	own[0] = '\0';
+	for (const char *p = o->flags ? o->flags : ""; *p;) {
+		size_t length = strcspn(p, ","), used = strlen(own), i = 0;
+
+		while (i < count &&
+			(strlen(words[i].word) != length || strncmp(words[i].word, p, length) != 0))
+			i++;
+		if (i < count)
+			flags |= words[i].flag;
+		else
+			snprintf(
+				own + used, room - used, "%s%.*s", used ? "," : "", (int)length, p);
+		p += length + (p[length] == ',');
+	}
+	return flags;
+}
+
 static int mount_as(const struct options *o, const struct disk *disk, const char *type)
 {
+	char own[1024];
+	unsigned long flags = split_flags(o, own, sizeof(own));
+
 	load_filesystem(type);
-	if (mount(disk->path, ROOT, type, o->rw ? 0 : MS_RDONLY, o->flags) == 0)
-		return 0;
-	return errno;
+	return mount(disk->path, ROOT, type, flags, own) == 0 ? 0 : errno;
 }
 
 /* rootfstype= may name several, with commas. Returns the type that was mounted, or NULL. */
@@ -213,7 +256,9 @@ static const char *mount_root(const struct options *o, const struct disk *disk)
 			code = mount_as(o, disk, "ext4");
 		if (code == 0)
 			return type;
-		say("cannot mount %s as %s: %s", disk->path, type, strerror(code));
+		say("cannot mount %s as %s%s%s: %s", disk->path, type,
+			o->flags ? " with rootflags=" : "", o->flags ? o->flags : "",
+			strerror(code));
 	}
 	return NULL;
 }
@@ -333,7 +378,6 @@ int main(int argc, char **argv)
 		say("no root= on the kernel command line");
 		return give_up();
 	}
-	load_named();
 	if (!wait_for_root(&o, &disk)) {
 		if (*disk.path)
 			say("root=%s is %s, where no known filesystem was found in %u s", o.root,

@@ -21,10 +21,8 @@ int read_text(const char *path, char *text, size_t room);
 
 /* Reads /modules and /aliases; a missing file is an initramfs without modules. */
 void load_open(void);
-/* A word MODULE.PARAMETER=VALUE of the kernel command line; others are ignored. */
+/* A word MODULE.PARAMETER=VALUE of the kernel command line, for when that module is loaded. */
 void load_parameter(const char *word);
-/* Loads the modules that were named by load_parameter(). */
-void load_named(void);
 /* Loads what the devices in /sys/bus ask for; returns how many modules were tried. */
 unsigned load_for_devices(void);
 /* Loads the driver of a filesystem, where it is carried. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The walls this host offers: namespaces, bubblewrap, Landlock, subordinate ids. Each is tried. */
+/* The walls this host offers: namespaces, bubblewrap, subordinate ids. Each is tried. */
 #include "platform/host.h"
 
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,7 +11,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,13 +131,6 @@ static bool try_bwrap(struct kmln_pool *pool, const char **why)
 	return false;
 }
 
-static unsigned landlock_abi(void)
-{
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-
-	return abi > 0 ? (unsigned)abi : 0;
-}
-
 static bool parse_number(const char *text, size_t size, uint64_t *number)
 {
 	char digits[24], *end;
@@ -202,7 +193,7 @@ int kmln_host_look(struct kmln_pool *pool, struct kmln_host *host, struct kmln_e
 	struct utsname system;
 	int r;
 
-	*host = (struct kmln_host){.root = geteuid() == 0, .landlock = landlock_abi()};
+	*host = (struct kmln_host){.root = geteuid() == 0};
 	if (uname(&system) < 0)
 		return kmln_fail_sys(err, errno, "uname");
 	host->kernel = kmln_pool_strdup(pool, system.release);

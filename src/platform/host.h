@@ -32,7 +32,6 @@ struct kmln_host {
 	const char *bwrap_why;
 	uint64_t max_user_namespaces;
 	bool apparmor_restricts; /* user namespaces only for programs with an AppArmor profile */
-	unsigned landlock; /* the kernel's Landlock ABI; 0: none */
 	/* The range of subordinate ids of this user; count 0: none. */
 	uint64_t subuid_first, subuid_count;
 	uint64_t subgid_first, subgid_count;

@@ -33,8 +33,8 @@ struct kmln_probe {
  * without blanks, commas and colons, which a launch refuses (KMLN_EUSAGE).
  *
  * Who starts the machine sets TMPDIR in its environment: QEMU keeps what a snapshot throws away
- * there; UML keeps the guest's memory in a file there, so for UML it must be on a tmpfs. UML also
- * needs /dev/null to be there. Standard input and output are the guest's console.
+ * there; UML keeps the guest's memory in a file there, which should be on a tmpfs. UML also needs
+ * /dev/null to be there. Standard input and output are the guest's console.
  */
 struct kmln_launch {
 	const char *program; /* linux.uml or qemu-system-x86_64; NULL: by name, from PATH */

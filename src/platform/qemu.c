@@ -5,6 +5,7 @@
  */
 #include "platform/qemu.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -105,8 +106,11 @@ static char *firmware(struct kmln_pool *pool, const char *words, const char *nam
 		const char *const folders[] = {folder, NULL};
 		char *path = folder[0] == '/' ? kmln_look_file(pool, folders, name) : NULL;
 
-		if (path)
-			return path;
+		if (path) {
+			KMLN_FREE char *real = realpath(path, NULL);
+
+			return real ? kmln_pool_strdup(pool, real) : path;
+		}
 	}
 	return NULL;
 }

@@ -144,6 +144,10 @@ static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 							     : "--ro-bind",
 			share->host, share->inside, NULL);
 	}
+	/* a device can be written all the same, but not be given another mode by its owner, root */
+	kmln_strv_adds(argv, "--remount-ro", "/dev/null", NULL);
+	for (const char *const *d = devices; *d; d++)
+		kmln_strv_adds(argv, "--remount-ro", *d, NULL);
 	kmln_strv_adds(argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", INSIDE "/run",
 		"--", INSIDE_SELF, NULL);
 }
