@@ -6,7 +6,8 @@
 #include "cli/cli.h"
 
 extern const struct kmln_command kmln_command_doctor;
-extern const struct kmln_command kmln_command_inspect, kmln_command_convert, kmln_command_kernel;
+extern const struct kmln_command kmln_command_inspect, kmln_command_convert, kmln_command_create,
+	kmln_command_kernel;
 
 extern const struct kmln_command kmln_command_boot;
 extern const struct kmln_command kmln_command_confine;

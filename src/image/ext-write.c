@@ -7,6 +7,7 @@
  */
 #include "image/ext-tree.h"
 
+#include <ext2fs/ext3_extents.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -138,10 +139,17 @@ static int make_inode(struct ext_tree *ext, ext2_ino_t dir, const char *name, ui
 
 	if (code)
 		return ext_fail(err, code, "new inode");
-	if (device)
+	if (device) {
 		memcpy(inode.i_block, device, 2 * sizeof(uint32_t));
-	else if (LINUX_S_ISREG(mode) && ext2fs_has_feature_extents(ext->fs->super))
+	} else if (LINUX_S_ISREG(mode) && ext2fs_has_feature_extents(ext->fs->super)) {
+		/* an empty extent tree: a file that stays empty needs it as well */
+		struct ext3_extent_header *head = (struct ext3_extent_header *)inode.i_block;
+
+		head->eh_magic = ext2fs_cpu_to_le16(EXT3_EXT_MAGIC);
+		head->eh_max = ext2fs_cpu_to_le16(
+			(sizeof(inode.i_block) - sizeof(*head)) / sizeof(struct ext3_extent));
 		inode.i_flags = EXT4_EXTENTS_FL;
+	}
 	ext2fs_inode_alloc_stats2(ext->fs, *ino, 1, 0);
 	code = ext2fs_write_new_inode(ext->fs, *ino, (struct ext2_inode *)&inode);
 	r = code ? ext_fail(err, code, "new inode") : 0;

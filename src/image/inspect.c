@@ -19,7 +19,8 @@
 /* What steps may want to change, or must know to change something below it. */
 static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
 	"/boot/grub", "/boot/grub/grub.cfg", "/lib", "/lib/modules", "/etc/hostname", "/etc/hosts",
-	"/etc/shadow", "/root", "/root/.ssh", "/root/.ssh/authorized_keys"};
+	"/etc/shadow", "/root", "/root/.ssh", "/root/.ssh/authorized_keys",
+	"/etc/network/interfaces"};
 
 const char *kmln_init_name(enum kmln_init init)
 {

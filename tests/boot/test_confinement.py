@@ -44,6 +44,8 @@ echo attempts over
 poweroff -f
 """
 
+pytestmark = pytest.mark.boot
+
 
 def results(text):
     return dict(re.findall(r"^try:(\w+)=(\w+)\r?$", text, re.M))
