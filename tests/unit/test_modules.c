@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "guest/archive.h"
 #include "guest/initramfs.h"
+#include "image/initramfs-mark.h"
 #include "image/modules.h"
 
 #define FOLDER "/lib/modules/6.1.0-test"
@@ -212,7 +213,7 @@ static void test_initramfs(void **state)
 	assert_int_equal(kmln_initramfs_build(tree, FOLDER, &two, &err), 0);
 	assert_int_equal(one.size, two.size);
 	assert_memory_equal(one.data, two.data, one.size);
-	assert_true(kmln_initramfs_is_ours(one.data, KMLN_INITRAMFS_HEAD));
+	assert_true(kmln_initramfs_is_ours(one.data, one.size));
 	assert_int_equal(kmln_decompress(one.data, one.size, 4 << 20, &plain, &err), 0);
 #define HAS(text) assert_non_null(memmem(plain.data, plain.size, text, strlen(text)))
 	HAS("virtio_blk /m/virtio_blk.ko virtio_ring virtio\n");
