@@ -311,9 +311,9 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 		r = plan(&work, work.facts, &work.edits, err);
 	if (r == 0)
 		r = check_room(&work, err);
+	if (r == 0 && job->show)
+		r = job->show(&work.edits, err);
 	if (r < 0)
 		return r;
-	if (job->shown)
-		kmln_edits_print(&work.edits, job->all, job->shown);
 	return job->dry_run ? 0 : make(&work, err);
 }
