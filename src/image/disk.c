@@ -35,9 +35,11 @@ static const struct magic magics[] = {
 	{"compressed (zstd)", 0, "\x28\xb5\x2f\xfd", 4},
 };
 
+#define SECTOR 512
+
 static int find_format(struct kmln_disk *disk, struct kmln_error *err)
 {
-	char head[512] = {0};
+	char head[SECTOR] = {0};
 	size_t size = disk->size < sizeof(head) ? (size_t)disk->size : sizeof(head);
 	int r = kmln_pread_all(disk->fd, head, size, 0, err);
 
@@ -72,8 +74,13 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 	else {
 		disk->size = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_size;
 		disk->allocated = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_blocks * 512;
-		r = disk->size ? find_format(disk, err)
-			       : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		if (!disk->size)
+			r = kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		else if (disk->size < SECTOR)
+			r = kmln_fail(err, KMLN_EINVALID, "not an image: %llu bytes are no sector",
+				(unsigned long long)disk->size);
+		else
+			r = find_format(disk, err);
 		if (r < 0)
 			kmln_wrap(err, "%s", path);
 	}
