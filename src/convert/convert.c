@@ -166,11 +166,12 @@ static int plan(const struct work *work, const struct kmln_facts *facts, struct 
 static int check_room(const struct work *work, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->facts->root;
+	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	uint64_t need = 0, inodes = 0, have = root->free_bytes;
 	const uint64_t block = 4096;
 
-	if (work->goal.size > root->bytes)
-		have += (work->goal.size - root->bytes) / 100 * 97;
+	if (resize)
+		have += (resize->size - root->bytes) / 100 * 97;
 	for (size_t i = 0; i < work->edits.count; i++) {
 		const struct kmln_edit *e = &work->edits.items[i];
 
@@ -206,10 +207,35 @@ static struct kmln_range root_range(const struct work *work)
 	return range;
 }
 
+/*
+ * resize2fs cuts the file where it thinks the filesystem ends (see step-resize.c) and reads up to
+ * there, so the file gets just that length first. What it leaves out of a last block group too
+ * small to be of use is not asked for again.
+ */
+static int resize(struct work *work, int fd, uint64_t size, struct kmln_error *err)
+{
+	const struct kmln_range range = root_range(work);
+	struct kmln_ext_super super;
+	int r;
+
+	if (ftruncate(fd, (off_t)size) < 0)
+		return kmln_fail_sys(
+			err, errno, "make room for %llu bytes", (unsigned long long)size);
+	r = kmln_check_resize(fd, range.offset, size, err);
+	if (r == 0 && ftruncate(fd, (off_t)(range.offset + range.size)) < 0)
+		r = kmln_fail_sys(
+			err, errno, "make room for %llu bytes", (unsigned long long)range.size);
+	if (r == 0)
+		r = kmln_ext_super_read(fd, &range, work->pool, &super, err);
+	if (r == 0 && super.bytes < work->goal.size)
+		work->goal.size = super.bytes;
+	return r;
+}
+
 static int fill(struct work *work, int fd, struct kmln_error *err)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
-	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
+	const struct kmln_edit *resize_to = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	struct kmln_range range = root_range(work);
 	uint64_t end = range.offset + (range.size + 511) / 512 * 512;
 	KMLN_TREE struct kmln_tree *tree = NULL;
@@ -218,8 +244,8 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 
 	if (r == 0 && shift && ftruncate(fd, (off_t)end) < 0)
 		r = kmln_fail_sys(err, errno, "make room for %llu bytes", (unsigned long long)end);
-	if (r == 0 && resize)
-		r = kmln_check_resize(fd, range.offset, resize->size, err);
+	if (r == 0 && resize_to)
+		r = resize(work, fd, resize_to->size, err);
 	if (r == 0)
 		r = kmln_tree_ext(fd, &range, true, &tree, err);
 	if (r == 0)
