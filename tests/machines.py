@@ -48,7 +48,7 @@ def qemu_kernel(deb, folder):
     folders = [(name, 0o40755, b"") for name in ("bin", "dev", "root")]
     applets = [(f"bin/{name}", 0o120777, b"busybox")
                for name in ("sh", "insmod", "mount", "switch_root")]
-    init = f"#!/bin/sh\n{loads}mount -t ext4 /dev/vda /root\nexec switch_root /root /sbin/init\n"
+    init = f"#!/bin/sh\nmount -t devtmpfs dev /dev\n{loads}mount -t ext4 /dev/vda /root\nexec switch_root /root /sbin/init\n"
     initramfs = folder / "initramfs"
     initramfs.write_bytes(_newc([
         *folders, *applets, ("dev/console", 0o20600, b""),

@@ -37,7 +37,6 @@ struct kmln_spawn {
 	/* Bytes that may be typed before the console is silent again; 0: no limit. UML's serial
 	 * line stops for ever when the guest leaves about 4000 bytes unread. */
 	size_t typed_at_once;
-	int death_signal; /* ends it when kmln ends; it is also how STOP begins */
 };
 
 struct kmln_action {

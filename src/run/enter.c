@@ -57,7 +57,7 @@ int kmln_sandbox_enter(int argc, char **argv, struct kmln_error *err)
 		/* nobody may be listening when people run the command of a --dry-run by hand */
 		if (status)
 			kmln_write_all(KMLN_SANDBOX_STATUS, "ok\n", 3, &ignored);
-		execvp(argv[program], argv + program);
+		execv(argv[program], argv + program);
 		r = kmln_fail_sys(err, errno, "%s", argv[program]);
 	}
 	if (status)

@@ -3,7 +3,6 @@
 #include "run/process.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,9 +12,6 @@
 #include <unistd.h>
 
 #include "run/sandbox.h"
-
-/* How long a program that is asked to end may take, in milliseconds. */
-#define GRACE 2000
 
 /* After fork: only what may be called there. Says on descriptor 2 why it failed. */
 _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder, const int fds[4],
@@ -35,7 +31,7 @@ _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder,
 	for (size_t i = 0; i < KMLN_COUNT(ignored); i++)
 		signal(ignored[i], SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	prctl(PR_SET_PDEATHSIG, spawn->death_signal);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* kmln may have ended before the line above */
 	if (getppid() != parent)
 		_exit(127);
@@ -43,6 +39,40 @@ _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder,
 		execve(spawn->argv[0], (char *const *)spawn->argv, (char *const *)spawn->env);
 	dprintf(2, "%s: %s\n", spawn->argv[0], strerror(errno));
 	_exit(127);
+}
+
+/* Sleeps until kmln is gone. The group's number is still its own then: nobody but kmln, or whoever
+ * inherits its children, waits for it. */
+_Noreturn static void keep(pid_t group, int lifeline)
+{
+	char byte;
+
+	setsid();
+	dup2(lifeline, 0);
+	close_range(1, ~0u, 0);
+	while (read(0, &byte, 1) < 0 && errno == EINTR)
+		;
+	kill(-group, SIGKILL);
+	_exit(0);
+}
+
+static int start_keeper(struct kmln_process *process, struct kmln_error *err)
+{
+	KMLN_FD int theirs = -1;
+	int pipes[2];
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return kmln_fail_sys(err, errno, "pipe");
+	theirs = pipes[0];
+	process->lifeline = pipes[1];
+	process->keeper = fork();
+	if (process->keeper == 0)
+		keep(process->pid, theirs);
+	if (process->keeper < 0) {
+		process->keeper = 0;
+		return kmln_fail_sys(err, errno, "fork");
+	}
+	return 0;
 }
 
 static int make_links(const struct kmln_spawn *spawn, const char *folder, struct kmln_error *err)
@@ -84,7 +114,6 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	fcntl(process->console, F_SETFL, O_NONBLOCK);
 	fcntl(process->words, F_SETFL, O_NONBLOCK);
 	fcntl(process->walls, F_SETFL, O_NONBLOCK);
-	process->death_signal = spawn->death_signal;
 	process->pid = fork();
 	if (process->pid == 0)
 		become(spawn, process->folder.path,
@@ -95,14 +124,9 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 		return kmln_fail_sys(err, errno, "fork");
 	}
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-	return process->pidfd < 0 ? kmln_fail_sys(err, errno, "pidfd_open") : 0;
-}
-
-static bool ended_within(const struct kmln_process *process, int milliseconds)
-{
-	struct pollfd fd = {process->pidfd, POLLIN, 0};
-
-	return poll(&fd, 1, milliseconds) > 0;
+	if (process->pidfd < 0)
+		return kmln_fail_sys(err, errno, "pidfd_open");
+	return spawn->confined ? 0 : start_keeper(process, err);
 }
 
 int kmln_process_end(struct kmln_process *process)
@@ -111,15 +135,16 @@ int kmln_process_end(struct kmln_process *process)
 
 	if (!process->pid)
 		return 0;
-	/* unconfined UML ends its helper processes itself, if it is asked */
-	if (process->pidfd >= 0 && !ended_within(process, 0) && process->death_signal != SIGKILL) {
-		kill(process->pid, process->death_signal);
-		ended_within(process, GRACE);
-	}
 	/* It is not waited for yet, so that its number, and its group's, is still its own. Twice:
 	 * before setsid() there is no group. */
 	kill(-process->pid, SIGKILL);
 	kill(process->pid, SIGKILL);
+	if (process->keeper) {
+		kill(process->keeper, SIGKILL);
+		while (waitpid(process->keeper, NULL, 0) < 0 && errno == EINTR)
+			;
+		process->keeper = 0;
+	}
 	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	process->pid = 0;
@@ -133,5 +158,6 @@ void kmln_process_cleanup(struct kmln_process *process)
 	kmln_close_cleanup(&process->console);
 	kmln_close_cleanup(&process->words);
 	kmln_close_cleanup(&process->walls);
+	kmln_close_cleanup(&process->lifeline);
 	kmln_private_cleanup(&process->folder);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The processes of one machine. It is started in a private folder with its console on descriptors
- * 0 and 1, its words on 2 and the status of its walls on 3, and with nothing else of ours. No
- * process of it outlives kmln: the kernel ends the first one when kmln ends, however that happens,
- * and its PID namespace or (unconfined) UML itself ends the others.
+ * 0 and 1, its words on 2 and the status of its walls on 3, and with nothing else of ours.
+ *
+ * No process of it outlives kmln, however kmln ends: the kernel ends the first one with kmln, and
+ * its PID namespace ends the others. Where it has none (unconfined), a keeper does: a process that
+ * sleeps until kmln is gone, and then ends the machine's process group. (UML asked by SIGTERM to
+ * end its helper processes itself sometimes spins for ever instead.)
  */
 #ifndef KMLN_RUN_PROCESS_H
 #define KMLN_RUN_PROCESS_H
@@ -21,10 +24,12 @@ struct kmln_process {
 	int words; /* its standard error */
 	int walls; /* what stands in front of it tells here how far it came */
 	struct kmln_private folder;
-	int death_signal;
+	pid_t keeper; /* 0: none */
+	int lifeline; /* the keeper sees it close */
 };
 #define KMLN_PROCESS_NONE \
-	((struct kmln_process){.pidfd = -1, .console = -1, .words = -1, .walls = -1})
+	((struct kmln_process){ \
+		.pidfd = -1, .console = -1, .words = -1, .walls = -1, .lifeline = -1})
 
 /* `mask` is the signal mask it starts with. */
 int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *spawn,

@@ -3,7 +3,6 @@
  * enter.c. */
 #include "run/sandbox.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -233,7 +232,6 @@ void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_st
 		.env = kmln_actions_words(actions, &env),
 		.sandbox = describe(sandbox, actions),
 		.confined = sandbox->confined,
-		.death_signal = SIGKILL,
 	};
 	if (!sandbox->confined)
 		add_links(sandbox, actions, spawn);
