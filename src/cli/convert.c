@@ -26,7 +26,7 @@ static const struct kmln_opt opts[] = {
 		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
 		"the host has",
 		offsetof(struct options, kernel), NULL},
-	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem this big, like 2G",
+	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem at least this big, like 2G",
 		offsetof(struct options, size), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
 		offsetof(struct options, dry_run), NULL},
