@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "convert/direct.h"
 #include "image/disk.h"
 #include "image/inspect.h"
 #include "plan/actions.h"
@@ -42,6 +43,9 @@ struct boot {
 	const struct boot_opts *opts;
 	struct kmln_pool *pool;
 	const char *image; /* absolute */
+	struct kmln_disk disk; /* open while the image is looked at */
+	struct kmln_private scratch; /* kernel and initramfs of a start without boot loader */
+	const char *kernel, *initramfs, *words; /* of such a start, else NULL */
 	bool device; /* the image is a block device */
 	struct kmln_facts *facts;
 	bool has_root; /* a filesystem was found that can be the root */
@@ -67,24 +71,23 @@ static const struct kmln_filesystem *likely_root(const struct kmln_facts *facts)
 /* The machine itself locks the image; here only what is in use already is told apart. */
 static int look_at_image(struct boot *boot, const char *path, struct kmln_error *err)
 {
-	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	const struct kmln_filesystem *root;
 	struct stat st;
-	int r = kmln_disk_open(path, false, &disk, err);
+	int r = kmln_disk_open(path, false, &boot->disk, err);
 
 	if (r < 0)
 		return r;
-	if (!kmln_eq(disk.format, "raw"))
+	if (!kmln_eq(boot->disk.format, "raw"))
 		return kmln_fail(err, KMLN_EINVALID, "%s: a %s image; machines run from raw ones",
-			path, disk.format);
-	if (kmln_disk_busy(&disk) > 0)
+			path, boot->disk.format);
+	if (kmln_disk_busy(&boot->disk) > 0)
 		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
-	if (fstat(disk.fd, &st) < 0)
+	if (fstat(boot->disk.fd, &st) < 0)
 		return kmln_fail_sys(err, errno, "%s", path);
 	boot->device = S_ISBLK(st.st_mode);
 	if (!boot->opts->snapshot && access(path, W_OK) < 0)
 		return kmln_fail_sys(err, errno, "%s: write (--snapshot only reads it)", path);
-	r = kmln_inspect(&disk, &boot->facts, err);
+	r = kmln_inspect(&boot->disk, &boot->facts, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", path);
 	root = boot->facts->root ? boot->facts->root : likely_root(boot->facts);
@@ -102,8 +105,10 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 		return "it is its own kernel, and --kernel was given";
 	if (uml && !boot->has_root)
 		return "no root filesystem was found in the image";
-	if (platform->needs_loader && !boot->facts->boot && !boot->opts->kernel)
-		return "the image has no boot loader, so --kernel is needed";
+	if (platform->needs_loader && !boot->facts->boot && !boot->opts->kernel &&
+		!boot->facts->root)
+		return "the image has neither a boot loader nor a root filesystem that kmln can read; "
+		       "--kernel may help";
 	return NULL;
 }
 
@@ -191,6 +196,32 @@ static int share_file(struct boot *boot, const char *path, const char *name, con
 	return 0;
 }
 
+/* A guest without boot loader gets a kernel as `kmln convert` would choose it. */
+static int find_kernel(struct boot *boot, struct kmln_error *err)
+{
+	struct kmln_direct direct;
+	int r;
+
+	boot->kernel = boot->opts->kernel;
+	boot->initramfs = boot->opts->initramfs;
+	boot->words = boot->opts->append;
+	if (!boot->platform->needs_loader || boot->facts->boot || boot->kernel)
+		return 0;
+	r = kmln_private_open(&boot->scratch, err);
+	if (r == 0)
+		r = kmln_direct_prepare(&boot->disk, boot->facts, boot->platform,
+			boot->scratch.path, boot->pool, &direct, err);
+	if (r < 0)
+		return r;
+	kmln_note("%s", direct.why);
+	boot->kernel = direct.kernel;
+	if (!boot->initramfs)
+		boot->initramfs = direct.initramfs;
+	boot->words = kmln_pool_printf(
+		boot->pool, "%s %s", direct.words, boot->opts->append ? boot->opts->append : "");
+	return 0;
+}
+
 /* The machine's own command line, in which no byte of a user's path stands. */
 static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -201,7 +232,7 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 		.partition = boot->partition,
 		.snapshot = opts->snapshot,
 		.memory = opts->memory ? opts->memory : DEFAULT_MEMORY,
-		.cmdline = opts->append,
+		.cmdline = boot->words,
 		.run = kmln_sandbox_run(&boot->sandbox),
 	};
 
@@ -209,8 +240,8 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 		boot->device	 ? KMLN_ACCESS_DEVICE
 		: opts->snapshot ? KMLN_ACCESS_READ
 				 : KMLN_ACCESS_WRITE);
-	if (share_file(boot, opts->kernel, "kernel", &launch.kernel, err) < 0 ||
-		share_file(boot, opts->initramfs, "initramfs", &launch.initramfs, err) < 0)
+	if (share_file(boot, boot->kernel, "kernel", &launch.kernel, err) < 0 ||
+		share_file(boot, boot->initramfs, "initramfs", &launch.initramfs, err) < 0)
 		return -err->code;
 	if (kmln_eq(boot->platform->name, "kvm"))
 		kmln_sandbox_device(&boot->sandbox, "/dev/kvm");
@@ -286,6 +317,10 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 		r = kmln_sandbox_look(&boot->sandbox, boot->pool, !boot->opts->unconfined, err);
 	if (r == 0)
 		r = find_program(boot, err);
+	if (r == 0)
+		r = find_kernel(boot, err);
+	/* the machine locks the image itself */
+	kmln_disk_close(&boot->disk);
 	if (r == 0 && !boot->sandbox.landlock)
 		kmln_warn("this kernel has no Landlock: %s",
 			boot->sandbox.confined ? "namespaces alone hold the machine"
@@ -310,12 +345,14 @@ static int carry_out(const struct boot *boot, const struct kmln_actions *actions
 static void boot_cleanup(struct boot *boot)
 {
 	boot->facts = kmln_facts_free(boot->facts);
+	kmln_disk_close(&boot->disk);
+	kmln_private_cleanup(&boot->scratch);
 }
 
 static int boot_image(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	KMLN_CLEANUP(boot_cleanup) struct boot boot = {.opts = values, .pool = pool};
+	KMLN_CLEANUP(boot_cleanup) struct boot boot = {.opts = values, .pool = pool, .disk.fd = -1};
 	struct kmln_actions actions = {.pool = pool, .by = "boot"};
 	int r;
 

@@ -125,7 +125,7 @@ static int prepare(struct work *work, struct kmln_error *err)
 	struct kmln_grub grub;
 	int r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
 
-	work->goal.size = work->job->size;
+	work->goal.size = work->job->size & ~(uint64_t)4095;
 	if (r == 0)
 		r = kmln_choose_kernel(work->facts, work->job->to, work->job->kernel, guest,
 			work->pool, &work->choice, err);
@@ -206,20 +206,39 @@ static struct kmln_range root_range(const struct work *work)
 	return range;
 }
 
-static int fill(struct work *work, int fd, struct kmln_error *err)
+/*
+ * The copy at its place in the output. Resizing needs a file that is nothing but the filesystem:
+ * resize2fs cuts a file off where it thinks that the filesystem ends, whatever its offset.
+ */
+static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
-	struct kmln_range range = root_range(work);
-	uint64_t end = range.offset + (range.size + 511) / 512 * 512;
-	KMLN_TREE struct kmln_tree *tree = NULL;
-	int r = kmln_copy_sparse(
-		work->from->fd, work->from->size, fd, shift ? shift->offset : 0, err);
+	uint64_t offset = shift ? shift->offset : 0;
+	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
+	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
+	int r;
 
-	if (r == 0 && shift && ftruncate(fd, (off_t)end) < 0)
-		r = kmln_fail_sys(err, errno, "make room for %llu bytes", (unsigned long long)end);
-	if (r == 0 && resize)
-		r = kmln_check_resize(fd, range.offset, resize->size, err);
+	if (!resize)
+		return kmln_copy_sparse(work->from->fd, work->from->size, fd, offset, err);
+	r = kmln_output_open(name, true, &bare, err);
+	if (r == 0)
+		r = kmln_copy_sparse(work->from->fd, work->from->size, bare.fd, 0, err);
+	if (r == 0)
+		r = kmln_check_resize(bare.fd, 0, resize->size, err);
+	return r < 0 ? r : kmln_copy_sparse(bare.fd, resize->size, fd, offset, err);
+}
+
+static int fill(struct work *work, int fd, struct kmln_error *err)
+{
+	const struct kmln_range range = root_range(work);
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct stat st;
+	int r = copy_disk(work, fd, err);
+
+	/* a partition is whole sectors long, a file may be less */
+	if (r == 0 && (fstat(fd, &st) < 0 || ftruncate(fd, (st.st_size + 511) & ~511) < 0))
+		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
 		r = kmln_tree_ext(fd, &range, true, &tree, err);
 	if (r == 0)
@@ -311,9 +330,9 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 		r = plan(&work, work.facts, &work.edits, err);
 	if (r == 0)
 		r = check_room(&work, err);
+	if (r == 0 && job->show)
+		r = job->show(&work.edits, err);
 	if (r < 0)
 		return r;
-	if (job->shown)
-		kmln_edits_print(&work.edits, job->all, job->shown);
 	return job->dry_run ? 0 : make(&work, err);
 }

@@ -175,6 +175,7 @@ static int read_control(struct package *package, struct kmln_buf *control, struc
 int kmln_deb_read(
 	const char *path, struct kmln_pool *pool, struct kmln_deb *deb, struct kmln_error *err)
 {
+	KMLN_LETTERS;
 	PACKAGE struct package *package = kmln_malloc(sizeof(*package));
 	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, err);
 	KMLN_BUF struct kmln_buf control = {0};
@@ -393,6 +394,7 @@ static int finish_folders(struct unpack *unpack, struct kmln_error *err)
 
 int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err)
 {
+	KMLN_LETTERS;
 	PACKAGE struct package *package = kmln_malloc(sizeof(*package));
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
 	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, err), root = -1;

@@ -8,14 +8,29 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <locale.h>
+
 #include "guest/archive.h"
+
+/*
+ * libarchive turns the UTF-8 of pax names into letters of the locale. While this is in scope, the
+ * thread's locale is C.UTF-8, and names stay as they are; a pax name that is not UTF-8 is an error.
+ */
+struct kmln_letters {
+	locale_t own, before;
+};
+struct kmln_letters kmln_letters_begin(void);
+void kmln_letters_end(struct kmln_letters *letters);
+#define KMLN_LETTERS \
+	KMLN_CLEANUP(kmln_letters_end) \
+	__attribute__((unused)) struct kmln_letters letters_ = kmln_letters_begin()
 
 #define KMLN_READER KMLN_CLEANUP(kmln_reader_cleanup)
 void kmln_reader_cleanup(struct archive **archive);
 
 /* A new reader; aborts when there is no memory. */
 struct archive *kmln_reader_new(void);
-/* As kmln_reader_new(), for tar streams, compressed or not; names are bytes. */
+/* As kmln_reader_new(), for tar streams, compressed or not. */
 struct archive *kmln_reader_tar(void);
 
 /* Fills err with libarchive's words; returns the negative code. */

@@ -131,9 +131,26 @@ static char *acl_bytes(
 	return (char *)bytes;
 }
 
+/*
+ * Where a file has an access list, the group bits of its mode are the list's mask; libarchive has
+ * put the group's own permissions there.
+ */
+static void mask_mode(struct archive_entry *from, uint32_t *mode)
+{
+	const int type = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+	int kind, permissions, tag, id;
+	const char *who;
+
+	if (!archive_entry_acl_reset(from, type))
+		return;
+	while (archive_entry_acl_next(from, type, &kind, &permissions, &tag, &id, &who) ==
+		ARCHIVE_OK)
+		if (tag == ARCHIVE_ENTRY_ACL_MASK)
+			*mode = (*mode & ~070u) | ((uint32_t)permissions & 7) << 3;
+}
+
 static int add_acl(struct archive_entry *from, int type, const char *name,
-	struct kmln_tar_entry *entry, struct kmln_tar_xattr *xattr, struct kmln_pool *pool,
-	struct kmln_error *err)
+	struct kmln_tar_xattr *xattr, struct kmln_pool *pool, struct kmln_error *err)
 {
 	int count = archive_entry_acl_reset(from, type), kind, permissions, tag, id;
 	struct acl_line *lines;
@@ -152,9 +169,6 @@ static int add_acl(struct archive_entry *from, int type, const char *name,
 				who ? who : "");
 		lines[used++] = (struct acl_line){
 			own, (unsigned)permissions & 7, named ? (uint32_t)id : UINT32_MAX};
-		/* a mask stands where the group's permissions are; libarchive puts those back */
-		if (own == 0x10 && type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS)
-			entry->mode = (entry->mode & ~070u) | ((uint32_t)permissions & 7) << 3;
 	}
 	qsort(lines, used, sizeof(*lines), compare_lines);
 	xattr->name = name;
@@ -204,12 +218,13 @@ static int add_xattrs(struct archive_entry *from, struct kmln_tar_entry *entry,
 
 		if (!archive_entry_acl_count(from, acls[i].type) || has_xattr(entry, acls[i].name))
 			continue;
-		r = add_acl(from, acls[i].type, acls[i].name, entry, &xattrs[entry->xattr_count],
-			pool, err);
+		r = add_acl(
+			from, acls[i].type, acls[i].name, &xattrs[entry->xattr_count], pool, err);
 		if (r < 0)
 			return r;
 		entry->xattr_count++;
 	}
+	mask_mode(from, &entry->mode);
 	qsort(xattrs, entry->xattr_count, sizeof(*xattrs), compare_xattrs);
 	return 0;
 }
@@ -310,6 +325,7 @@ static int check_end(struct kmln_tar *tar, struct kmln_error *err)
 
 int kmln_tar_walk(int fd, kmln_tar_fn fn, void *data, struct kmln_error *err)
 {
+	KMLN_LETTERS;
 	KMLN_READER struct archive *archive = kmln_reader_tar();
 	KMLN_FREE struct kmln_tar *tar = kmln_malloc(sizeof(*tar));
 	struct archive_entry *entry;

@@ -9,6 +9,24 @@
 #define PATH_LIMIT 4095
 #define NAME_LIMIT 255
 
+struct kmln_letters kmln_letters_begin(void)
+{
+	struct kmln_letters letters = {newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), 0};
+
+	/* without it all that is lost is names beyond ASCII, with an error */
+	if (letters.own)
+		letters.before = uselocale(letters.own);
+	return letters;
+}
+
+void kmln_letters_end(struct kmln_letters *letters)
+{
+	if (!letters->own)
+		return;
+	uselocale(letters->before);
+	freelocale(letters->own);
+}
+
 void kmln_reader_cleanup(struct archive **archive)
 {
 	if (*archive)

@@ -69,9 +69,9 @@ typedef int (*kmln_tar_fn)(void *data, const struct kmln_tar_entry *entry, struc
 	struct kmln_error *err);
 
 /*
- * Walks a tar stream (ustar, pax, GNU; plain or compressed) from a descriptor, which need not be
- * seekable. A path with "..", or text that is no path, is KMLN_EINVALID. A stream that ends early
- * is an error too.
+ * Walks a tar stream (ustar, pax, GNU; plain, gzip, xz, zstd) from a descriptor, which need not be
+ * seekable and is read to its end. KMLN_EINVALID: a path with "..", a pax name that is not UTF-8,
+ * an access list of names without numbers, owners that no filesystem has, a stream that ends early.
  */
 int kmln_tar_walk(int fd, kmln_tar_fn fn, void *data, struct kmln_error *err);
 

@@ -7,8 +7,12 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	const struct kmln_filesystem *root = planning->facts->root;
 	struct kmln_edit edit = {.kind = KMLN_EDIT_RESIZE, .by = "resize", .why = "as asked"};
 
-	if (!planning->edits || !planning->goal->size || root->bytes >= planning->goal->size)
+	if (!planning->edits || !planning->goal->size || root->bytes == planning->goal->size)
 		return 0;
+	if (root->bytes > planning->goal->size)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"--size: the filesystem has %llu bytes already, and kmln only makes it bigger",
+			(unsigned long long)root->bytes);
 	if (planning->facts->table)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"--size: the image has a partition table already; kmln resizes the filesystem "

@@ -17,7 +17,7 @@
 
 /* What a conversion brings along, prepared before planning. */
 struct kmln_goal {
-	uint64_t size; /* bytes the root filesystem shall have; 0: as it is */
+	uint64_t size; /* bytes the root filesystem shall have, in whole blocks; 0: as it is */
 	/* The kernel to be booted: one of facts->kernels, or of a kit whose files are to be put in.
 	 */
 	const struct kmln_kernel *kernel;

@@ -11,6 +11,21 @@
 
 #include "base/file.h"
 
+/*
+ * The bytes that QEMU's locks lie on: shared locks, one byte for what it does with the image and
+ * one for what it forbids others. UML locks the whole file, so any of them keeps it out.
+ */
+enum {
+	DOES_READ = 100,
+	DOES_WRITE = 101,
+	DOES_RESIZE = 103,
+	FORBIDS_READ = 200,
+	FORBIDS_WRITE = 201,
+	FORBIDS_RESIZE = 203,
+};
+
+#define IN_USE "in use: a running machine (UML, QEMU) or another kmln has it open; stop that first"
+
 struct magic {
 	const char *format;
 	uint64_t offset;
@@ -35,9 +50,11 @@ static const struct magic magics[] = {
 	{"compressed (zstd)", 0, "\x28\xb5\x2f\xfd", 4},
 };
 
+#define SECTOR 512
+
 static int find_format(struct kmln_disk *disk, struct kmln_error *err)
 {
-	char head[512] = {0};
+	char head[SECTOR] = {0};
 	size_t size = disk->size < sizeof(head) ? (size_t)disk->size : sizeof(head);
 	int r = kmln_pread_all(disk->fd, head, size, 0, err);
 
@@ -72,8 +89,13 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 	else {
 		disk->size = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_size;
 		disk->allocated = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_blocks * 512;
-		r = disk->size ? find_format(disk, err)
-			       : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		if (!disk->size)
+			r = kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		else if (disk->size < SECTOR)
+			r = kmln_fail(err, KMLN_EINVALID, "not an image: %llu bytes are no sector",
+				(unsigned long long)disk->size);
+		else
+			r = find_format(disk, err);
 		if (r < 0)
 			kmln_wrap(err, "%s", path);
 	}
@@ -87,24 +109,43 @@ void kmln_disk_close(struct kmln_disk *disk)
 	kmln_close_cleanup(&disk->fd);
 }
 
+/* Some lock of another program's lies on these bytes. */
+static bool has_lock(int fd, off_t start, off_t size)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = size};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static int set_lock(int fd, short type, off_t start, off_t size, struct kmln_error *err)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = size};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return kmln_fail_sys(err, errno, "cannot be locked");
+	return kmln_fail(err, EBUSY, IN_USE);
+}
+
 int kmln_disk_busy(const struct kmln_disk *disk)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-	return fcntl(disk->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	return has_lock(disk->fd, DOES_WRITE, DOES_RESIZE - DOES_WRITE + 1) ||
+	       has_lock(disk->fd, FORBIDS_READ, 1);
 }
 
 int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err)
 {
-	struct flock lock = {.l_type = (short)(writable ? F_WRLCK : F_RDLCK), .l_whence = SEEK_SET};
+	static const off_t reader[] = {DOES_READ, FORBIDS_WRITE, FORBIDS_RESIZE};
+	int r = 0;
 
-	/* QEMU's own locks are shared ones: a shared lock of ours would not meet them, so look
-	 * first */
-	if (kmln_disk_busy(disk))
-		return kmln_fail(err, EBUSY,
-			"in use: a running machine (UML, QEMU) or another kmln has it open; "
-			"stop that first");
-	if (fcntl(disk->fd, F_OFD_SETLK, &lock) < 0)
-		return kmln_fail_sys(err, errno, "cannot be locked");
-	return 0;
+	if (writable)
+		return set_lock(disk->fd, F_WRLCK, 0, 0, err);
+	/* first our own, then a look for others': of two that start at once, one sees the other */
+	for (size_t i = 0; r == 0 && i < KMLN_COUNT(reader); i++)
+		r = set_lock(disk->fd, F_RDLCK, reader[i], 1, err);
+	if (r == 0 && kmln_disk_busy(disk))
+		r = kmln_fail(err, EBUSY, IN_USE);
+	return r;
 }

@@ -27,9 +27,10 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 void kmln_disk_close(struct kmln_disk *disk);
 
 /*
- * Keeps UML and QEMU from opening the image until it is closed, and fails (EBUSY) where one of them
- * has it open now: both lock images with record locks. A read-only descriptor takes a shared lock,
- * which suffices against both; a writable one an exclusive lock.
+ * Keeps machines from writing to the image until it is closed, and fails (EBUSY) where one has it
+ * open for that now: UML and QEMU lock images with record locks. A writable descriptor keeps
+ * everybody out; a read-only one locks as a reading QEMU does, and several readers do not mind each
+ * other.
  */
 int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err);
 /* 1 where a machine has the image open for writing, 0 where none has. */

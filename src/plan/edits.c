@@ -68,13 +68,18 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 	return names[kind];
 }
 
+static bool same_why(const struct kmln_edit *a, const struct kmln_edit *b)
+{
+	return a->why == b->why || kmln_eq(a->why, b->why);
+}
+
 /* Edits that are one line together: kit files, with folders between them, in a row, of one step. */
 static size_t kit_run(const struct kmln_edits *edits, size_t from)
 {
 	size_t i = from, files = 0;
 
 	while (i < edits->count && kmln_eq(edits->items[i].by, edits->items[from].by) &&
-		kmln_eq(edits->items[i].why, edits->items[from].why) &&
+		same_why(&edits->items[i], &edits->items[from]) &&
 		(edits->items[i].from || edits->items[i].kind == KMLN_EDIT_MKDIR))
 		files += edits->items[i++].from != NULL;
 	return files ? i - from : 0;

@@ -47,7 +47,8 @@ int main(int argc, char **argv)
 	else if (argc == 5 && strcmp(argv[1], "initramfs") == 0)
 		r = initramfs(argv[2], argv[3], argv[4], &err);
 	else
-		r = kmln_fail(&err, KMLN_EUSAGE, "kit unpack DEB FOLDER | initramfs TREE MODULES OUT");
+		r = kmln_fail(
+			&err, KMLN_EUSAGE, "kit unpack DEB FOLDER | initramfs TREE MODULES OUT");
 	if (r < 0)
 		fprintf(stderr, "kit: %s\n", err.text);
 	return kmln_exit_status(&err);

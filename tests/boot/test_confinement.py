@@ -34,14 +34,19 @@ try create 'echo new > $V/new'
 try shm 'grep -q OTHERS $S/other && echo x >> $S/other'
 try rename 'mv $V/movable $V/moved'
 try unlink 'rm $V/doomed'
+@HOST@
+echo "processes: $(ls /mnt/proc | grep -c '^[0-9]')"
+echo attempts over
+poweroff -f
+"""
+
+# Tried only behind the walls: where these succeed they damage the host that runs the tests.
+HOST_ATTACK = """
 try passwd 'cat /mnt/etc/passwd'
 try usr 'echo x > /mnt/usr/kmln-test'
 try null 'chmod 600 /mnt/dev/null || touch -d 2001-01-01 /mnt/dev/null'
 try self 'chmod 777 /mnt/kmln/confine || echo x > /mnt/kmln/confine'
 try kernel 'echo x > /mnt/proc/sys/kernel/core_pattern'
-echo "processes: $(ls /mnt/proc | grep -c '^[0-9]')"
-echo attempts over
-poweroff -f
 """
 
 pytestmark = pytest.mark.boot
@@ -79,8 +84,8 @@ class Victim:
                                path.read_bytes() if path.is_file() else None)
         return found
 
-    def attack(self):
-        return f"V={self.folder}\nS={self.shm}\n{ATTACK}"
+    def attack(self, host):
+        return f"V={self.folder}\nS={self.shm}\n{ATTACK.replace('@HOST@', HOST_ATTACK if host else '')}"
 
 
 @pytest.fixture(params=["whoever runs the tests", "an ordinary user"])
@@ -98,15 +103,27 @@ def victim(who, tmp_path):
     subprocess.run(["rm", "-r", victim.shm], check=True)
 
 
-@pytest.fixture
-def attacker(guest, victim, who, tmp_path):
-    image = machines.with_rc(guests.copy(guest("busybox"), tmp_path / "attacker.img"), victim.attack())
+def make_attacker(guest, victim, who, tmp_path, host):
+    image = machines.with_rc(guests.copy(guest("busybox"), tmp_path / "attacker.img"),
+                             victim.attack(host))
     return who.give(image) if who else image
 
 
-def test_nothing_is_reached(kmln, attacker, victim, who):
+@pytest.fixture
+def attacker(guest, victim, who, tmp_path):
+    """Attacks the user's files."""
+    return make_attacker(guest, victim, who, tmp_path, host=False)
+
+
+@pytest.fixture
+def host_attacker(guest, victim, who, tmp_path):
+    """Attacks the host as well."""
+    return make_attacker(guest, victim, who, tmp_path, host=True)
+
+
+def test_nothing_is_reached(kmln, host_attacker, victim, who):
     null = os.stat("/dev/null")
-    run = kmln("boot", "--on", "uml", attacker, "--until", "attempts over", "--timeout", "60",
+    run = kmln("boot", "--on", "uml", host_attacker, "--until", "attempts over", "--timeout", "60",
                user=who, expect=0)
     seen = results(run.out)
     # hostfs itself works: it is the files that are not there

@@ -118,13 +118,13 @@ def on_device(disk, *devices):
 @pytest.fixture
 def boot(qemu, tmp_path):
     """boot(kernel, append, [qemu options]): the console, and the guest's words by their names."""
-    def call(kernel, append, options, machine="pc", timeout=150):
+    def call(kernel, append, options):
         image = kernel.initramfs(tmp_path / "initramfs")
-        result = run([qemu, "-accel", "tcg", "-machine", machine, "-m", "256", "-nodefaults",
+        result = run([qemu, "-accel", "tcg", "-machine", "pc", "-m", "256", "-nodefaults",
                       "-display", "none", "-serial", "stdio", "-no-reboot",
                       "-kernel", kernel.image, "-initrd", image,
                       "-append", f"console=ttyS0 panic=-1 {append}", *options],
-                     expect=0, timeout=timeout)
+                     expect=0, timeout=150)
         return console(result.out)
     return call
 
@@ -184,14 +184,6 @@ def test_virtio_scsi(kernel, boot, disks):
                 on_device(disks["gpt"], "virtio-scsi-pci", "scsi-hd,drive=d"))
     check_root(seen, "/dev/sda1")
     assert {"virtio_scsi", "sd_mod"} <= set(seen.marks["modules"].split())
-
-
-def test_microvm_without_pci(cloud, boot, disks):
-    """virtio-mmio: ACPI names the device."""
-    seen = boot(cloud, "root=/dev/vda", on_device(disks["bare"], "virtio-blk-device,drive=d"),
-                machine="microvm,acpi=on,isa-serial=on")
-    check_root(seen, "/dev/vda")
-    assert "virtio_mmio" in seen.marks["modules"].split()
 
 
 @pytest.mark.parametrize("disk,root", [

@@ -2,10 +2,12 @@
 """Help, manual and completion say the same. The option table of a command is its parser, its help and
 its completion; what can go astray is the man page, and what the help looks like."""
 
+import json
 import re
 
 import pytest
 
+import guests
 import runner
 
 MAN = runner.ROOT / "man"
@@ -199,3 +201,36 @@ def test_completion_of_values(command, tmp_path):
     usage = text.splitlines()[0]
     if re.search(r"\bIMAGE\b", usage):
         assert complete("kmln", command, "with", cwd=tmp_path) == {"with blank.img"}
+
+
+# --- JSON: the keys that programs rely on stand in the man page
+
+def json_keys(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(json_keys, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(json_keys, value))
+    return set()
+
+
+def assert_keys_documented(command, text):
+    page = (MAN / f"kmln-{command}.1.scd").read_text().split("\n# JSON\n")[1].split("\n# ")[0]
+    keys = json_keys(json.loads(text))
+    assert keys
+    # scdoc wants no escape for _ inside a word
+    assert not {key for key in keys if f"*{key}*" not in page.replace("\\_", "_")}
+
+
+@pytest.mark.parametrize("name", ["busybox", "awkward", "disk"])
+def test_keys_of_inspect(name, guest, tmp_path, kmln):
+    image = (guests.partitioned(guest("busybox"), tmp_path / "disk") if name == "disk"
+             else guest(name))
+    assert_keys_documented("inspect", kmln("inspect", image, "--format", "json", expect=0).out)
+
+
+@pytest.mark.network
+def test_keys_of_inspect_debian_and_kernel(guest, tmp_path, kmln):
+    assert_keys_documented("inspect",
+                           kmln("inspect", guest("sysvinit"), "--format", "json", expect=0).out)
+    kmln("kernel", "add", guest("kernel"), expect=0)
+    assert_keys_documented("kernel", kmln("kernel", "list", "--format", "json", expect=0).out)
