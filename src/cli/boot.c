@@ -28,8 +28,8 @@
 #define DEFAULT_MEMORY (512ull << 20)
 /* Seconds that a script may take: three times the slowest boot that was measured. */
 #define SCRIPT_TIMEOUT 300
-/* Half of what UML's serial line bears; see plan/actions.h. */
-#define UML_TYPED_AT_ONCE 1024
+/* A quarter of what UML's serial line bears; see run/typing.h. */
+#define UML_TYPE_AHEAD 1024
 
 struct boot_opts {
 	const char *on, *kernel, *initramfs, *append;
@@ -291,7 +291,7 @@ static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_err
 	kmln_sandbox_spawn(&boot->sandbox, &program,
 		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
 	if (uml)
-		spawn->typed_at_once = UML_TYPED_AT_ONCE;
+		spawn->type_ahead = UML_TYPE_AHEAD;
 	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);
 	action->spawn = spawn;
 	action->why = kmln_pool_printf(boot->pool, "on %s, %s", boot->platform->name, boot->reason);

@@ -34,9 +34,8 @@ struct kmln_spawn {
 	const struct kmln_action_link *links;
 	size_t link_count;
 	bool confined; /* by namespaces: all its processes end with the first one */
-	/* Bytes that may be typed before the console is silent again; 0: no limit. UML's serial
-	 * line stops for ever when the guest leaves about 4000 bytes unread. */
-	size_t typed_at_once;
+	/* Bytes that may be typed while the guest does not read them (run/typing.h); 0: any. */
+	size_t type_ahead;
 };
 
 struct kmln_action {

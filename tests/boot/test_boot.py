@@ -233,13 +233,29 @@ def test_terminal(terminal):
     assert terminal.restored()
 
 
-def test_paste_does_not_stall_the_line(terminal):
-    """More than the guest's serial line can hold unread, typed at once."""
+def lines(count):
+    return b"".join(b"%05d %s\n" % (i, b"x" * 60) for i in range(count))
+
+
+def test_paste_at_a_prompt(terminal):
     terminal.until(b"# ")
     terminal.type(b"cat > /tmp/pasted << 'END'\r")
-    text = b"".join(b"%05d %s\n" % (i, b"x" * 60) for i in range(200))
+    text = lines(200)
     terminal.type(text.replace(b"\n", b"\r") + b"END\rsha256sum < /tmp/pasted\r")
     terminal.until(hashlib.sha256(text).hexdigest().encode(), 60)
+
+
+def test_paste_to_a_program_that_sleeps(terminal):
+    """More than the serial line bears unread: typed at once it would stop for ever."""
+    terminal.until(b"# ")
+    text = lines(75)
+    terminal.type(b"sleep 5; cat > /tmp/pasted\r")
+    terminal.type(text.replace(b"\n", b"\r"))
+    terminal.until(b"00074 xxx", 60)
+    terminal.type(b"\x04")
+    time.sleep(1.5)
+    terminal.type(b"sha256sum < /tmp/pasted\r")
+    terminal.until(hashlib.sha256(text).hexdigest().encode())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
