@@ -39,9 +39,10 @@ static bool is_busybox(struct kmln_tree *tree, const struct kmln_stat *init)
 	       st.inode == init->inode;
 }
 
+/* The places where kernels look, and our initramfs. */
 static void find_init(struct kmln_tree *tree, struct kmln_facts *facts)
 {
-	static const char *const places[] = {"/sbin/init", "/etc/init", "/bin/init", "/init"};
+	static const char *const places[] = {"/sbin/init", "/etc/init", "/bin/init"};
 	struct kmln_stat st, other;
 
 	for (size_t i = 0; i < KMLN_COUNT(places) && !facts->init_path; i++) {
