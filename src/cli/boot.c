@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/show-plan.h"
 #include "convert/direct.h"
 #include "image/disk.h"
 #include "image/inspect.h"
@@ -32,7 +33,7 @@
 #define UML_TYPE_AHEAD 1024
 
 struct boot_opts {
-	const char *on, *kernel, *initramfs, *append;
+	const char *on, *kernel, *initramfs, *append, *format;
 	uint64_t memory, timeout;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
 	bool snapshot, dry_run, unconfined;
@@ -360,7 +361,9 @@ static int boot_image(const void *values, int argc, char **argv, struct kmln_err
 	r = read_all(&boot, argv[0], err);
 	if (r == 0)
 		r = plan(&boot, &actions, err);
-	if (r == 0 && boot.opts->dry_run) {
+	if (r == 0 && boot.opts->dry_run && kmln_eq(boot.opts->format, "json")) {
+		r = kmln_show_actions_json(&actions, err);
+	} else if (r == 0 && boot.opts->dry_run) {
 		KMLN_BUF struct kmln_buf text = {0};
 
 		kmln_actions_print(&actions, &text);
@@ -398,6 +401,7 @@ static const struct kmln_opt opts[] = {
 	{"unconfined", 0, KMLN_OPT_FLAG, NULL,
 		"run even where the host cannot confine the machine; see the manual",
 		offsetof(struct boot_opts, unconfined), NULL},
+	KMLN_OPT_FORMAT(struct boot_opts),
 	KMLN_OPT_END,
 };
 

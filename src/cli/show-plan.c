@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Edits as JSON: each of them, with the change of a text file as a unified diff. */
+/* Edits as JSON, with the change of a text file as a unified diff; and actions. */
 #include "cli/show-plan.h"
 
 #include <stdio.h>
@@ -63,5 +63,36 @@ int kmln_show_edits_json(const struct kmln_edits *edits, struct kmln_error *err)
 	list = kmln_json_set(root, "edits", kmln_json_array());
 	for (size_t i = 0; i < edits->count; i++)
 		kmln_json_add(list, show_edit(&edits->items[i]));
+	return kmln_json_print_free(root, stdout, err);
+}
+
+static void put_words(struct kmln_json *o, const char *key, const char *const *words)
+{
+	struct kmln_json *list = kmln_json_set(o, key, kmln_json_array());
+
+	for (; words && *words; words++)
+		kmln_json_add(list, kmln_json_text(*words));
+}
+
+int kmln_show_actions_json(const struct kmln_actions *actions, struct kmln_error *err)
+{
+	struct kmln_json *root = kmln_json_object();
+	struct kmln_json *list = kmln_json_set(root, "actions", kmln_json_array());
+
+	for (size_t i = 0; i < actions->count; i++) {
+		const struct kmln_action *a = &actions->items[i];
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		kmln_json_set(o, "action", kmln_json_text(kmln_action_kind_name(a->kind)));
+		kmln_json_set(o, "node", kmln_json_text(a->node));
+		kmln_json_set(o, "why", kmln_json_text(a->why));
+		kmln_json_set(o, "text", kmln_json_text(a->text));
+		kmln_json_set(o, "timeout", kmln_json_number(a->timeout));
+		if (a->spawn) {
+			put_words(o, "argv", a->spawn->argv);
+			put_words(o, "env", a->spawn->env);
+			put_words(o, "sandbox", a->spawn->sandbox);
+		}
+	}
 	return kmln_json_print_free(root, stdout, err);
 }

@@ -61,6 +61,8 @@ struct kmln_action *kmln_actions_add(
 /* Copies a vector into the pool; NULL-ended also where it is empty. */
 const char *const *kmln_actions_words(struct kmln_actions *actions, const struct kmln_strv *words);
 
+const char *kmln_action_kind_name(enum kmln_action_kind kind);
+
 /*
  * Prints one step a line; below a spawn its sandbox and its command, which can be pasted into a
  * shell. This text is what --dry-run shows and golden tests hold.
