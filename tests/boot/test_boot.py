@@ -133,7 +133,7 @@ def start(image, out, *options):
     """kmln in the background, its console in the file `out`."""
     return subprocess.Popen([BUILD / "kmln", "boot", "--on", "uml", image, *options], stdin=-3,
                             stdout=out.open("wb"), stderr=subprocess.STDOUT,
-                            env={**os.environ, **runner.sanitizer_env()})
+                            env={**os.environ, **runner.sanitizer_env(), "TMPDIR": str(out.parent)})
 
 
 @pytest.mark.parametrize("walls", [(), ("--unconfined",)])
@@ -146,10 +146,12 @@ def test_no_process_is_left(image, tmp_path, walls, number):
         below = machines.descendants(child.pid)
         assert len(below) >= 4, below
         assert sorted(machines.left_over(below, 0)) == sorted(below), "they do run now"
+        assert len(list(tmp_path.glob("kmln.*"))) == 1, "its private folder"
     finally:
         child.send_signal(number)
         status = child.wait(10)
     assert machines.left_over(below) == []
+    assert list(tmp_path.glob("kmln.*")) == []
     assert status == (-9 if number == signal.SIGKILL else 1)
 
 
