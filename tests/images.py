@@ -164,8 +164,14 @@ def qemu(image, options=""):
     with subprocess.Popen(qemu_argv(image, options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as machine:
         try:
-            # its monitor greets when the machine is made
-            assert b"QEMU" in machine.stdout.readline()
+            # its monitor answers when the machine is made
+            machine.stdin.write(b"info status\n")
+            machine.stdin.flush()
+            for line in machine.stdout:
+                if b"VM status" in line:
+                    break
+            else:
+                raise AssertionError(f"QEMU ended with status {machine.wait()}")
             yield machine
         finally:
             machine.kill()

@@ -123,9 +123,11 @@ static int prepare(struct work *work, struct kmln_error *err)
 	const struct kmln_filesystem *root = work->facts->root;
 	KMLN_TREE struct kmln_tree *guest = NULL;
 	struct kmln_grub grub;
-	int r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
+	int r = kmln_check_guest(work->facts, err);
 
 	work->goal.size = work->job->size & ~(uint64_t)4095;
+	if (r == 0)
+		r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
 	if (r == 0)
 		r = kmln_choose_kernel(work->facts, work->job->to, work->job->kernel, guest,
 			work->pool, &work->choice, err);

@@ -53,6 +53,18 @@ int kmln_output_open(
 	return 0;
 }
 
+/* Where nothing is to be replaced, a nameless file gets its name in one step. 1: done. */
+static int link_free_name(const struct kmln_output *output, bool force, struct kmln_error *err)
+{
+	KMLN_FREE char *self = kmln_printf("/proc/self/fd/%d", output->fd);
+
+	if (force || output->temp)
+		return 0;
+	if (linkat(AT_FDCWD, self, AT_FDCWD, output->path, AT_SYMLINK_FOLLOW) < 0)
+		return kmln_fail_sys(err, errno, "%s", output->path);
+	return 1;
+}
+
 /* Gives a nameless file a name of its own beside `path`; linkat replaces nothing, rename does. */
 static int name_it(struct kmln_output *output, struct kmln_error *err)
 {
@@ -78,6 +90,9 @@ int kmln_output_publish(struct kmln_output *output, bool force, struct kmln_erro
 
 	if (fsync(output->fd) < 0)
 		return kmln_fail_sys(err, errno, "%s", output->path);
+	r = link_free_name(output, force, err);
+	if (r)
+		return r < 0 ? r : kmln_sync_parent(output->path, err);
 	r = name_it(output, err);
 	if (r < 0)
 		return r;

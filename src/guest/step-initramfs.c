@@ -24,6 +24,9 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 
 	if (!planning->platform->needs_kernel)
 		return 0;
+	/* a loader of the guest's own starts its kernel with what that needs */
+	if (own && planning->platform->needs_loader && kmln_has_own_loader(facts))
+		return 0;
 	if (!own || !own->initramfs)
 		kmln_missing(planning, "an initramfs with this platform's drivers");
 	if (!planning->edits || !goal->initramfs)

@@ -105,7 +105,14 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		kmln_missing(planning, "a kernel%s%s", drivers.size ? " with " : "",
 			drivers.size ? drivers.data : "");
 	}
-	return planning->edits && planning->goal->from_kit ? put_kit(planning, err) : 0;
+	if (!planning->edits || !planning->goal->from_kit)
+		return 0;
+	if (planning->platform->needs_loader && kmln_has_own_loader(planning->facts))
+		return kmln_fail(err, KMLN_EINVALID,
+			"the guest boots by a %s of its own, which would not start a kernel that kmln "
+			"puts in: install one in the guest",
+			planning->facts->loader);
+	return put_kit(planning, err);
 }
 
 const struct kmln_step kmln_step_kernel = {

@@ -47,6 +47,11 @@ struct kmln_step {
 extern const struct kmln_step *const kmln_steps[]; /* in the order of their edits; ends with NULL */
 
 /*
+ * KMLN_EINVALID for a guest that no machine of kmln's can run, whatever is brought along: without a
+ * root filesystem or an init, or for another architecture.
+ */
+int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err);
+/*
  * Runs all steps. With edits NULL it fills `missing` only, and cannot fail for a guest's sake;
  * facts without a root filesystem say just that.
  */

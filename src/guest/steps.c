@@ -39,28 +39,37 @@ static bool arch_runs(const char *guest, const char *kernel)
 	       (kmln_eq(guest, "i386") && kmln_eq(kernel, "x86-64"));
 }
 
+int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err)
+{
+	if (!facts->root)
+		return kmln_fail(err, KMLN_EINVALID, "no root filesystem: %s", facts->root_problem);
+	if (!arch_runs(facts->arch, "x86-64"))
+		return kmln_fail(err, KMLN_EINVALID,
+			"the guest's programs are for %s, and kmln has machines for x86-64 only",
+			facts->arch);
+	if (facts->init == KMLN_INIT_NONE)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the guest has no init program, as /sbin/init: nothing can start it");
+	return 0;
+}
+
 int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
+	int r = planning->edits ? kmln_check_guest(facts, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (!facts->root) {
 		kmln_missing(planning, "a root filesystem: %s", facts->root_problem);
-		return planning->edits ? kmln_fail(err, KMLN_EINVALID, "no root filesystem: %s",
-						 facts->root_problem)
-				       : 0;
+		return 0;
 	}
 	if (facts->init == KMLN_INIT_NONE)
 		kmln_missing(planning, "an init program");
-	if (!arch_runs(facts->arch, "x86-64")) {
+	if (!arch_runs(facts->arch, "x86-64"))
 		kmln_missing(planning, "programs for x86-64 (they are for %s)", facts->arch);
-		if (planning->edits)
-			return kmln_fail(err, KMLN_EINVALID,
-				"the guest's programs are for %s, and kmln has machines for x86-64 only",
-				facts->arch);
-	}
 	for (const struct kmln_step *const *step = kmln_steps; *step; step++) {
-		int r = (*step)->plan(planning, err);
-
+		r = (*step)->plan(planning, err);
 		if (r < 0)
 			return r;
 	}
@@ -114,16 +123,20 @@ int kmln_want_folder(struct kmln_planning *planning, const char *step, const cha
 	};
 
 	if (!file->real) {
-		/* a folder below one that another edit makes: /boot/grub where /boot is new */
-		const char *slash = strrchr(path, '/');
+		/* a folder below one that this plan makes: /boot/grub where /boot is new */
+		const char *slash = strrchr(path, '/'), *parent_real;
 		const char *parent =
 			kmln_pool_memdup(planning->edits->pool, path, (size_t)(slash - path));
+		int r;
 
 		if (slash == path || kmln_facts_file(planning->facts, parent)->mode)
 			return kmln_fail(err, KMLN_EINVALID,
 				"in the guest, %s leads nowhere: %s; mend that link first", path,
 				file->problem);
-		edit.path = kmln_pool_strdup(planning->edits->pool, path);
+		r = kmln_want_folder(planning, step, parent, &parent_real, err);
+		if (r < 0)
+			return r;
+		edit.path = kmln_pool_printf(planning->edits->pool, "%s%s", parent_real, slash);
 	} else if (file->mode && !S_ISDIR(file->mode)) {
 		return kmln_fail(err, KMLN_EINVALID, "in the guest, %s is not a folder", path);
 	}

@@ -32,6 +32,7 @@ struct kmln_filesystem {
 	const char *type; /* "ext4", "xfs", "swap", "crypto_LUKS", "LVM2_member" ... */
 	const char *uuid, *label;
 	const char *mount; /* where the guest's fstab mounts it, or NULL */
+	const char *problem; /* why its folders cannot be read, or NULL */
 	/* The rest is known of ext2, ext3 and ext4 only. */
 	bool is_ext;
 	const char *state; /* "clean", "needs-recovery", "errors", "not-clean" */
@@ -44,10 +45,11 @@ struct kmln_filesystem {
 struct kmln_known_file {
 	const char *path; /* as asked for: "/etc/fstab" */
 	const char *real; /* with all links followed inside the guest; NULL: that leads nowhere */
-	const char *problem; /* why real is NULL */
+	const char *problem; /* why real is NULL, or why data is */
 	uint32_t mode; /* type and permissions of `real`; 0: nothing is there */
 	uint64_t size;
-	const char *data; /* a regular file's content; NULL: none, or longer than KMLN_KNOWN_MAX */
+	const char *data; /* a regular file's text; NULL: none, not text, or longer than
+			     KMLN_KNOWN_MAX */
 };
 #define KMLN_KNOWN_MAX (1u << 20)
 

@@ -101,6 +101,8 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 		return;
 	if (kmln_tree_load(tree, real.data, KMLN_KNOWN_MAX, &data, &err) < 0)
 		f->problem = kmln_pool_strdup(facts->pool, err.text);
+	else if (memchr(data.data, 0, data.size))
+		f->problem = "it is no text: a NUL byte is in it";
 	else
 		f->data = kmln_pool_memdup(facts->pool, data.data, data.size);
 }
@@ -138,23 +140,32 @@ static int read_head(const struct kmln_disk *disk, struct kmln_facts *facts, str
 	return 0;
 }
 
-/* A root filesystem has /etc, and programs or an init. */
-static bool looks_like_root(struct kmln_tree *tree)
+/* 1 where the path is there, 0 where not, negative where the filesystem is damaged. */
+static int is_there(struct kmln_tree *tree, const char *path, struct kmln_error *err)
 {
-	static const char *const signs[] = {"/sbin/init", "/bin/sh", "/usr/bin", "/init"};
-	struct kmln_error ignored;
 	KMLN_BUF struct kmln_buf real = {0};
 	struct kmln_stat st;
+	int r = kmln_tree_resolve(tree, path, &real, err);
 
-	if (kmln_tree_stat(tree, "/etc", &st, &ignored) < 0)
-		return false;
-	for (size_t i = 0; i < KMLN_COUNT(signs); i++) {
-		real.size = 0;
-		if (kmln_tree_resolve(tree, signs[i], &real, &ignored) == 0 &&
-			kmln_tree_stat(tree, real.data, &st, &ignored) == 0)
-			return true;
+	if (r == 0)
+		r = kmln_tree_stat(tree, real.data, &st, err);
+	if (r == 0)
+		return 1;
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
+}
+
+/* A root filesystem has /etc, and programs or an init. 1, 0 or negative, as above. */
+static int looks_like_root(struct kmln_tree *tree, struct kmln_error *err)
+{
+	static const char *const signs[] = {"/sbin/init", "/bin/sh", "/usr/bin", "/init"};
+	int r = is_there(tree, "/etc", err), found = 0;
+
+	for (size_t i = 0; r > 0 && !found && i < KMLN_COUNT(signs); i++) {
+		found = is_there(tree, signs[i], err);
+		if (found < 0)
+			return found;
 	}
-	return false;
+	return r < 0 ? r : found;
 }
 
 static const char *name_of(const struct kmln_filesystem *fs, struct kmln_pool *pool)
@@ -172,6 +183,7 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		const char *why = kmln_eq(fs->type, "crypto_LUKS")   ? "encrypted with LUKS"
 				  : kmln_eq(fs->type, "LVM2_member") ? "part of an LVM volume group"
 				  : kmln_eq(fs->type, "linux_raid_member") ? "part of a RAID"
+				  : fs->problem				   ? fs->problem
 				  : fs->is_ext ? "without /etc and programs"
 					       : "not a filesystem that kmln can read";
 
@@ -204,8 +216,9 @@ static int read_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct k
 static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
 {
 	for (size_t i = 0; i < facts->filesystem_count; i++) {
-		const struct kmln_filesystem *fs = &facts->filesystems[i];
+		struct kmln_filesystem *fs = &facts->filesystems[i];
 		KMLN_TREE struct kmln_tree *tree = NULL;
+		struct kmln_error damage;
 		int r;
 
 		if (!fs->is_ext)
@@ -213,10 +226,13 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 		r = kmln_tree_ext(disk->fd, &fs->range, false, &tree, err);
 		if (r < 0)
 			return r;
-		if (looks_like_root(tree)) {
+		r = looks_like_root(tree, &damage);
+		if (r > 0) {
 			facts->root = fs;
 			return read_guest(tree, facts, err);
 		}
+		if (r < 0)
+			fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
 	}
 	facts->root_problem = explain_no_root(facts);
 	return 0;

@@ -91,21 +91,21 @@ static int read_table(struct fdisk_context *context, const struct kmln_disk *dis
 }
 
 /*
- * libfdisk takes a GPT for valid while one of its two headers is. A protective MBR without a
- * readable GPT is a damaged disk, not one without a table.
+ * libfdisk takes a GPT for valid while one of its two headers is, and else sees the MBR in front of
+ * it. That is a damaged disk, not one with a single strange partition.
  */
-static int no_label(const struct kmln_disk *disk, struct kmln_error *err)
+static int refuse_lost_gpt(const struct kmln_disk *disk, struct kmln_error *err)
 {
 	unsigned char sector[512];
-	int r;
+	int r = kmln_pread_all(disk->fd, sector, sizeof(sector), 0, err);
 
-	if (disk->size < sizeof(sector))
-		return 0;
-	r = kmln_pread_all(disk->fd, sector, sizeof(sector), 0, err);
-	if (r == 0 && sector[510] == 0x55 && sector[511] == 0xaa && sector[0x1be + 4] == 0xee)
-		return kmln_fail(err, KMLN_EINVALID,
-			"the GPT is damaged or cut off; `sgdisk --verify` tells more");
-	return r;
+	if (r < 0 || sector[510] != 0x55 || sector[511] != 0xaa)
+		return r;
+	for (size_t entry = 0x1be; entry < 0x1fe; entry += 16)
+		if (sector[entry + 4] == 0xee)
+			return kmln_fail(err, KMLN_EINVALID,
+				"the GPT is damaged or cut off; `sgdisk --verify` tells more");
+	return 0;
 }
 
 int kmln_partitions_read(
@@ -116,16 +116,18 @@ int kmln_partitions_read(
 
 	if (!context)
 		abort();
+	if (disk->size < 512)
+		return 0;
 	fdisk_disable_dialogs(context, 1);
 	r = fdisk_assign_device_by_fd(context, disk->fd, "image", 1);
 	if (r < 0)
 		return kmln_fail_sys(err, -r, "the partition table");
-	if (!fdisk_has_label(context))
-		r = no_label(disk, err);
-	else if (fdisk_is_label(context, DOS) || fdisk_is_label(context, GPT)) {
+	if (!fdisk_is_label(context, GPT))
+		r = refuse_lost_gpt(disk, err);
+	if (r == 0 && (fdisk_is_label(context, DOS) || fdisk_is_label(context, GPT))) {
 		facts->table = fdisk_is_label(context, DOS) ? "mbr" : "gpt";
 		r = read_table(context, disk, facts, err);
-	} else
+	} else if (r == 0 && fdisk_has_label(context))
 		r = kmln_fail(err, KMLN_EINVALID,
 			"a partition table of kind %s, which kmln does not know",
 			fdisk_label_get_name(fdisk_get_label(context, NULL)));
