@@ -22,6 +22,8 @@
 #include "run/apply.h"
 #include "run/copy.h"
 
+#define MIB (1ull << 20)
+
 /* Everything that one conversion holds. */
 struct work {
 	const struct kmln_convert *job;
@@ -125,7 +127,7 @@ static int prepare(struct work *work, struct kmln_error *err)
 	struct kmln_grub grub;
 	int r = kmln_check_guest(work->facts, err);
 
-	work->goal.size = work->job->size & ~(uint64_t)4095;
+	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	if (r == 0)
 		r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
 	if (r == 0)
@@ -219,6 +221,8 @@ static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 	uint64_t offset = shift ? shift->offset : 0;
 	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
 	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
+	const struct kmln_range whole = {0, resize ? resize->size : 0};
+	struct kmln_ext_super super;
 	int r;
 
 	if (!resize)
@@ -228,7 +232,16 @@ static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 		r = kmln_copy_sparse(work->from->fd, work->from->size, bare.fd, 0, err);
 	if (r == 0)
 		r = kmln_check_resize(bare.fd, 0, resize->size, err);
-	return r < 0 ? r : kmln_copy_sparse(bare.fd, resize->size, fd, offset, err);
+	if (r == 0)
+		r = kmln_ext_super_read(bare.fd, &whole, work->pool, &super, err);
+	if (r < 0)
+		return r;
+	/* resize2fs leaves out a last block group too small to be of use: do not ask for it again
+	 */
+	work->goal.size = super.bytes;
+	if (ftruncate(bare.fd, (off_t)resize->size) < 0)
+		return kmln_fail_sys(err, errno, "make room");
+	return kmln_copy_sparse(bare.fd, resize->size, fd, offset, err);
 }
 
 static int fill(struct work *work, int fd, struct kmln_error *err)
