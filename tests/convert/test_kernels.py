@@ -224,6 +224,24 @@ def test_own_kernel_first(convert, chosen, add, guest, small_kernel, tmp_path, h
         assert "too small" in run.err
 
 
+def test_own_kernel_with_a_foreign_initramfs(convert, guest, small_kernel, home, tmp_path):
+    """A distribution's initramfs stays as it is; ours comes beside it, and is known again there."""
+    first, image, out = tmp_path / "first.raw", tmp_path / "bare.img", tmp_path / "out.raw"
+    release = release_of(small_kernel)
+    convert(guest("busybox"), "-o", first, "--kernel", small_kernel, home=home, expect=0)
+    images.tool("dd", "coreutils", f"if={first}", f"of={image}", "bs=1M", "skip=1", "conv=sparse")
+    images.put(image, f"/boot/initrd.img-{release}", b"made by update-initramfs")
+    images.debugfs(image, "rm /boot/grub/grub.cfg")
+    run = convert(image, "-o", out, home=home, expect=0)
+    assert f"kernel {release}: the guest has it" in run.err
+    there = f"{out}?offset={FIRST}"
+    assert images.tool("debugfs", "e2fsprogs", "-R", f"cat /boot/initrd.img-{release}", there) == \
+        b"made by update-initramfs"
+    config = images.tool("debugfs", "e2fsprogs", "-R", "cat /boot/grub/grub.cfg", there).decode()
+    assert f"initrd /boot/kmln-initrd.img-{release}\n" in config
+    assert convert(out, "--dry-run", home=home, expect=0).out == "nothing to do\n"
+
+
 def test_series(chosen, add, guest, small_kernel, tmp_path):
     """The series that the guest's UML kernel has, else the newest; never one that lacks a driver."""
     for release in ("5.10.9-a", "6.1.50-b", "6.1.100-c", "6.12.3-d"):
