@@ -137,11 +137,14 @@ def inodes(image, offset=0):
 def uml(image, log, *words):
     """User-Mode Linux on an image, its console in the file `log`; killed at the end."""
     program = runner.need_program("linux.uml", "user-mode-linux")
+    folder = Path(log).parent
     with open(log, "wb") as out:
         machine = subprocess.Popen(
             [program, "mem=64M", f"ubd0={image}", "root=/dev/ubda", "rw", "con0=null,fd:1", "con=none",
              "ssl=none", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            start_new_session=True, env={**os.environ, "TMPDIR": os.fspath(Path(log).parent)})
+            start_new_session=True,
+            # where it keeps its memory, and its control socket
+            env={**os.environ, "TMPDIR": os.fspath(folder), "HOME": os.fspath(folder)})
         try:
             yield machine
         finally:

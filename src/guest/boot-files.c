@@ -2,6 +2,8 @@
 /* Names in /boot, and the kernel's command line. */
 #include "guest/boot-files.h"
 
+#include <string.h>
+
 #include "guest/step.h"
 
 char *kmln_initramfs_name(
@@ -10,8 +12,11 @@ char *kmln_initramfs_name(
 	for (size_t i = 0; i < facts->kernel_count; i++) {
 		const struct kmln_kernel *k = &facts->kernels[i];
 
-		if (kmln_eq(k->release, release) && k->initramfs && !k->initramfs_ours)
-			return kmln_pool_printf(pool, "kmln-initrd.img-%s", release);
+		if (!kmln_eq(k->release, release) || !k->initramfs)
+			continue;
+		if (k->initramfs_ours)
+			return kmln_pool_strdup(pool, strrchr(k->initramfs, '/') + 1);
+		return kmln_pool_printf(pool, "kmln-initrd.img-%s", release);
 	}
 	return kmln_pool_printf(pool, "initrd.img-%s", release);
 }

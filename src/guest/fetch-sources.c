@@ -23,7 +23,8 @@ static bool good_uri(const char *uri)
 {
 	if (!kmln_starts(uri, "http://") && !kmln_starts(uri, "https://"))
 		return false;
-	return plain_words(strstr(uri, "//") + 2, "._~:/%+-") && !strstr(uri, "/../");
+	uri = strstr(uri, "//") + 2;
+	return isalnum((unsigned char)*uri) && plain_words(uri, "._~:/%+-") && !strstr(uri, "/../");
 }
 
 typedef void (*source_fn)(void *data, const char *uri, const char *suite, const char *components,

@@ -27,7 +27,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	/* a loader of the guest's own starts its kernel with what that needs */
 	if (own && planning->platform->needs_loader && kmln_has_own_loader(facts))
 		return 0;
-	if (!own || !own->initramfs)
+	if (!own || !own->initramfs_ours)
 		kmln_missing(planning, "an initramfs with this platform's drivers");
 	if (!planning->edits || !goal->initramfs)
 		return 0;

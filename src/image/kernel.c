@@ -176,26 +176,29 @@ static int read_initramfs(struct reader *reader, const char *folder, const char 
 	struct kmln_stat st;
 	int r;
 
-	if (!k || k->initramfs)
+	if (!k || k->initramfs_ours)
 		return 0;
 	r = kmln_tree_stat(reader->tree, path, &st, err);
 	if (r < 0 || !S_ISREG(st.mode))
 		return r;
-	k->initramfs = path;
-	k->initramfs_size = st.size;
-	if (st.size > OUR_INITRAMFS_MAX)
-		return 0;
-	r = kmln_tree_load(reader->tree, path, OUR_INITRAMFS_MAX, &bytes, err);
+	if (st.size <= OUR_INITRAMFS_MAX)
+		r = kmln_tree_load(reader->tree, path, OUR_INITRAMFS_MAX, &bytes, err);
 	if (r < 0)
 		return r;
-	k->initramfs_ours = kmln_initramfs_is_ours(bytes.data, bytes.size);
+	k->initramfs_ours = bytes.size && kmln_initramfs_is_ours(bytes.data, bytes.size);
+	if (k->initramfs && !k->initramfs_ours)
+		return 0;
+	k->initramfs = path;
+	k->initramfs_size = st.size;
 	if (k->initramfs_ours)
 		k->initramfs_sum = kmln_sum(reader->pool, bytes.data, bytes.size);
 	return 0;
 }
 
-/* "vmlinuz-" and "initrd.img-" carry the release behind them; Fedora's initramfs has ".img" as
- * well. */
+/*
+ * "vmlinuz-" and "initrd.img-" carry the release behind them; Fedora's initramfs has ".img" as
+ * well. Ours has a name of its own where a distribution's has the usual one.
+ */
 static int read_boot(struct reader *reader, const char *folder, struct kmln_error *err)
 {
 	KMLN_STRV struct kmln_strv names = {0};
@@ -203,7 +206,8 @@ static int read_boot(struct reader *reader, const char *folder, struct kmln_erro
 
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		static const char *const images[] = {"vmlinuz-", "vmlinux-", "bzImage-"};
-		static const char *const ramfs[] = {"initrd.img-", "initramfs-", "initrd-"};
+		static const char *const ramfs[] = {
+			"initrd.img-", "initramfs-", "initrd-", "kmln-initrd.img-"};
 		const char *name = names.items[i];
 
 		for (size_t p = 0; r == 0 && p < KMLN_COUNT(images); p++)

@@ -22,7 +22,7 @@ struct kmln_kernel {
 	const char *release; /* "6.1.0-56-cloud-amd64", as the modules folder is called */
 	const char *image; /* "/boot/vmlinuz-RELEASE", or NULL: only modules are there */
 	const char *arch; /* of the image: "x86-64"; NULL: not recognised */
-	const char *initramfs; /* "/boot/initrd.img-RELEASE", or NULL */
+	const char *initramfs; /* "/boot/initrd.img-RELEASE", or NULL; of several that of kmln */
 	const char *initramfs_sum; /* SHA-512 in hexadecimal, where it is small enough to be ours */
 	uint64_t initramfs_size;
 	bool initramfs_ours;

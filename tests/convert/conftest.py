@@ -2,6 +2,7 @@
 """What the tests of kmln convert share: caches with kernels, made once a session, and guests that a
 machine left behind."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def convert(kmln, small_home):
 
 
 @pytest.fixture
+def refused(kmln, convert, tmp_path):
+    """refused(IMAGE, STATUS, WORDS...): neither inspect (which may name what it sees: inspect=0) nor
+    convert take it; convert says why in one line and leaves nothing behind."""
+    def call(image, status, *words, inspect=None, options=(), **run):
+        before = sorted(os.listdir(tmp_path))
+        result = convert(image, "-o", tmp_path / "out.raw", *options, **run)
+        assert result.status == status, result
+        assert result.out == ""
+        last = result.err.splitlines()[-1]
+        assert last.startswith("kmln: ") and all(word in last for word in words), result
+        assert sorted(os.listdir(tmp_path)) == before
+        kmln("inspect", image, expect=status if inspect is None else inspect)
+        return result
+    return call
+
+
+@pytest.fixture
 def box(guest, tmp_path):
     """A busybox guest of the test's own."""
     return guests.copy(guest("busybox"), tmp_path / "box.img")
@@ -95,6 +113,9 @@ def _killed(shared, guest):
             "mount -o remount,rw /\necho written before the kill >/root/last-words\n"
             "mkdir /root/new && mv /etc/hostname /root/new/\nsync\n"
             f"echo '{guests.READY}'\nsleep 1000\n")
+        # a file whose inode is far from all that is written: no replay touches it
+        (folder / "content").write_text("content\n")
+        images.debugfs(image, *(f"write {folder}/content /root/still-{i}" for i in range(20)))
         with images.uml(image, folder / "log"):
             machines.wait_for(machines.ready(folder / "log"), "the guest's last words", 60)
     return _once(shared, "killed", make) / "killed.img"
