@@ -89,13 +89,13 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 	else {
 		disk->size = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_size;
 		disk->allocated = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_blocks * 512;
-		if (!disk->size)
-			r = kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
-		else if (disk->size < SECTOR)
-			r = kmln_fail(err, KMLN_EINVALID, "not an image: %llu bytes are no sector",
+		r = disk->size ? find_format(disk, err)
+			       : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		/* a descriptor may be short, what holds a filesystem may not */
+		if (r == 0 && disk->size < SECTOR && kmln_eq(disk->format, "raw"))
+			r = kmln_fail(err, KMLN_EINVALID,
+				"not an image: %llu bytes are less than a sector",
 				(unsigned long long)disk->size);
-		else
-			r = find_format(disk, err);
 		if (r < 0)
 			kmln_wrap(err, "%s", path);
 	}
