@@ -369,9 +369,7 @@ static void test_refused(void **state)
 		struct kmln_error err = {0};
 
 		make_guest(&m, &recipe);
-		KMLN_POOL struct kmln_pool *pool = m.pool;
-
-		kmln_edits_init(&edits, pool);
+		kmln_edits_init(&edits, m.pool);
 		switch (i) {
 		case 0:
 			m.facts.root = NULL;
@@ -394,6 +392,7 @@ static void test_refused(void **state)
 		assert_ok(plan(&m, NULL, &missing, &err), err);
 		assert_true(missing.count > 0);
 		assert_fails(plan(&m, &edits, NULL, &err), err, KMLN_EINVALID);
+		kmln_pool_free(m.pool);
 	}
 }
 
@@ -439,13 +438,13 @@ static void test_new_size(void **state)
 
 	(void)state;
 	make_guest(&m, &recipe);
-	KMLN_POOL struct kmln_pool *pool = m.pool;
 	struct kmln_planning planning = {.facts = &m.facts, .goal = &m.goal};
 
 	for (size_t i = 0; i < KMLN_COUNT(cases); i++) {
 		m.goal.size = cases[i].asked;
 		assert_int_equal(kmln_new_size(&planning), cases[i].mib << 20);
 	}
+	kmln_pool_free(m.pool);
 }
 
 int main(void)
