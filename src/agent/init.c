@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,9 @@
 #include <unistd.h>
 
 #define ROOT "/root"
+/* what statfs(2) says of an initramfs; linux/magic.h is not among musl's headers */
+#define RAMFS_MAGIC 0x858458f6
+#define TMPFS_MAGIC 0x01021994
 #define WAIT_SECONDS 30
 #define POLL_MS 50
 #define ALIASES_MAX 16

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/show-plan.h"
 #include "convert/direct.h"
 #include "image/disk.h"
 #include "image/inspect.h"
@@ -28,11 +29,11 @@
 #define DEFAULT_MEMORY (512ull << 20)
 /* Seconds that a script may take: three times the slowest boot that was measured. */
 #define SCRIPT_TIMEOUT 300
-/* Half of what UML's serial line bears; see plan/actions.h. */
-#define UML_TYPED_AT_ONCE 1024
+/* A quarter of what UML's serial line bears; see run/typing.h. */
+#define UML_TYPE_AHEAD 1024
 
 struct boot_opts {
-	const char *on, *kernel, *initramfs, *append;
+	const char *on, *kernel, *initramfs, *append, *format;
 	uint64_t memory, timeout;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
 	bool snapshot, dry_run, unconfined;
@@ -291,7 +292,7 @@ static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_err
 	kmln_sandbox_spawn(&boot->sandbox, &program,
 		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
 	if (uml)
-		spawn->typed_at_once = UML_TYPED_AT_ONCE;
+		spawn->type_ahead = UML_TYPE_AHEAD;
 	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);
 	action->spawn = spawn;
 	action->why = kmln_pool_printf(boot->pool, "on %s, %s", boot->platform->name, boot->reason);
@@ -360,7 +361,9 @@ static int boot_image(const void *values, int argc, char **argv, struct kmln_err
 	r = read_all(&boot, argv[0], err);
 	if (r == 0)
 		r = plan(&boot, &actions, err);
-	if (r == 0 && boot.opts->dry_run) {
+	if (r == 0 && boot.opts->dry_run && kmln_eq(boot.opts->format, "json")) {
+		r = kmln_show_actions_json(&actions, err);
+	} else if (r == 0 && boot.opts->dry_run) {
 		KMLN_BUF struct kmln_buf text = {0};
 
 		kmln_actions_print(&actions, &text);
@@ -398,6 +401,7 @@ static const struct kmln_opt opts[] = {
 	{"unconfined", 0, KMLN_OPT_FLAG, NULL,
 		"run even where the host cannot confine the machine; see the manual",
 		offsetof(struct boot_opts, unconfined), NULL},
+	KMLN_OPT_FORMAT(struct boot_opts),
 	KMLN_OPT_END,
 };
 

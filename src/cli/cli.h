@@ -70,6 +70,8 @@ extern const char *const kmln_formats[];
 /* opts.c: fills `values`; argv is permuted so that arguments start at *first. */
 int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, char **argv,
 	int *first, bool *help, struct kmln_error *err);
+/* True for -q and -v, which are then carried out. */
+bool kmln_opts_loudness(const char *word);
 void kmln_opts_fini(const struct kmln_command *command, void *values);
 /*
  * How far `word` is from `name`, for "did you mean": 0 where one begins with the other, else

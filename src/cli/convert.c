@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "cli/show-plan.h"
 #include "convert/convert.h"
 
 struct options {
@@ -31,13 +32,23 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, dry_run), NULL},
 	{"force", 'f', KMLN_OPT_FLAG, NULL, "replace OUT where it is there already",
 		offsetof(struct options, force), NULL},
+	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
+
+static int show_text(const struct kmln_edits *edits, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	(void)err;
+	kmln_edits_print(edits, kmln_verbosity > 0, &text);
+	printf("%s", text.size ? text.data : "nothing to do\n");
+	return 0;
+}
 
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
-	KMLN_BUF struct kmln_buf shown = {0};
 	struct kmln_convert job = {
 		.image = argv[0],
 		.out = o->out,
@@ -45,8 +56,6 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		.size = o->size,
 		.dry_run = o->dry_run,
 		.force = o->force,
-		.all = kmln_verbosity > 0,
-		.shown = o->dry_run ? &shown : NULL,
 	};
 	int r;
 
@@ -57,14 +66,12 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return kmln_fail(
 			err, KMLN_EUSAGE, "convert: into which file? -o OUT, or --dry-run");
 	job.to = kmln_platform_find(o->to);
-	r = kmln_convert(&job, err);
-	if (r < 0)
-		return r;
 	if (o->dry_run)
-		printf("%s", shown.size ? shown.data : "nothing to do\n");
-	else
+		job.show = kmln_eq(o->format, "json") ? kmln_show_edits_json : show_text;
+	r = kmln_convert(&job, err);
+	if (r == 0 && !o->dry_run)
 		kmln_note("%s is ready: kmln boot %s", o->out, o->out);
-	return 0;
+	return r;
 }
 
 const struct kmln_command kmln_command_convert = {

@@ -161,6 +161,11 @@ int main(int argc, char **argv)
 	kmln_log_set(log_to_stderr);
 	if (isatty(2))
 		kmln_progress_set(progress_to_stderr);
+	/* what every command takes may stand before its name as well */
+	while (argc > 1 && kmln_opts_loudness(argv[1])) {
+		argv++;
+		argc--;
+	}
 	if (argc < 2) {
 		fprintf(stderr, "kmln: which command? `kmln --help` lists them\n");
 		return 2;

@@ -175,17 +175,23 @@ static const struct kmln_opt *find(
 	return NULL;
 }
 
-/* True for an option that all commands take, which is then carried out. */
-static bool global_option(const char *word, bool *help)
+bool kmln_opts_loudness(const char *word)
 {
-	if (kmln_eq(word, "-h") || kmln_eq(word, "--help"))
-		*help = true;
-	else if (kmln_eq(word, "-q") || kmln_eq(word, "--quiet"))
+	if (kmln_eq(word, "-q") || kmln_eq(word, "--quiet"))
 		kmln_verbosity = -1;
 	else if (kmln_eq(word, "-v") || kmln_eq(word, "--verbose"))
 		kmln_verbosity = 1;
 	else
 		return false;
+	return true;
+}
+
+/* True for an option that all commands take, which is then carried out. */
+static bool global_option(const char *word, bool *help)
+{
+	if (!kmln_eq(word, "-h") && !kmln_eq(word, "--help"))
+		return kmln_opts_loudness(word);
+	*help = true;
 	return true;
 }
 

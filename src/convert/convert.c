@@ -22,6 +22,8 @@
 #include "run/apply.h"
 #include "run/copy.h"
 
+#define MIB (1ull << 20)
+
 /* Everything that one conversion holds. */
 struct work {
 	const struct kmln_convert *job;
@@ -125,7 +127,7 @@ static int prepare(struct work *work, struct kmln_error *err)
 	struct kmln_grub grub;
 	int r = kmln_check_guest(work->facts, err);
 
-	work->goal.size = work->job->size;
+	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	if (r == 0)
 		r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
 	if (r == 0)
@@ -168,12 +170,11 @@ static int plan(const struct work *work, const struct kmln_facts *facts, struct 
 static int check_room(const struct work *work, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->facts->root;
-	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	uint64_t need = 0, inodes = 0, have = root->free_bytes;
 	const uint64_t block = 4096;
 
-	if (resize)
-		have += (resize->size - root->bytes) / 100 * 97;
+	if (work->goal.size > root->bytes)
+		have += (work->goal.size - root->bytes) / 100 * 97;
 	for (size_t i = 0; i < work->edits.count; i++) {
 		const struct kmln_edit *e = &work->edits.items[i];
 
@@ -210,44 +211,49 @@ static struct kmln_range root_range(const struct work *work)
 }
 
 /*
- * resize2fs cuts the file where it thinks the filesystem ends (see step-resize.c) and reads up to
- * there, so the file gets just that length first. What it leaves out of a last block group too
- * small to be of use is not asked for again.
+ * The copy at its place in the output. Resizing needs a file that is nothing but the filesystem:
+ * resize2fs cuts a file off where it thinks that the filesystem ends, whatever its offset.
  */
-static int resize(struct work *work, int fd, uint64_t size, struct kmln_error *err)
+static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 {
-	const struct kmln_range range = root_range(work);
+	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
+	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
+	uint64_t offset = shift ? shift->offset : 0;
+	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
+	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
+	const struct kmln_range whole = {0, resize ? resize->size : 0};
 	struct kmln_ext_super super;
 	int r;
 
-	if (ftruncate(fd, (off_t)size) < 0)
-		return kmln_fail_sys(
-			err, errno, "make room for %llu bytes", (unsigned long long)size);
-	r = kmln_check_resize(fd, range.offset, size, err);
-	if (r == 0 && ftruncate(fd, (off_t)(range.offset + range.size)) < 0)
-		r = kmln_fail_sys(
-			err, errno, "make room for %llu bytes", (unsigned long long)range.size);
+	if (!resize)
+		return kmln_copy_sparse(work->from->fd, work->from->size, fd, offset, err);
+	r = kmln_output_open(name, true, &bare, err);
 	if (r == 0)
-		r = kmln_ext_super_read(fd, &range, work->pool, &super, err);
-	if (r == 0 && super.bytes < work->goal.size)
-		work->goal.size = super.bytes;
-	return r;
+		r = kmln_copy_sparse(work->from->fd, work->from->size, bare.fd, 0, err);
+	if (r == 0)
+		r = kmln_check_resize(bare.fd, 0, resize->size, err);
+	if (r == 0)
+		r = kmln_ext_super_read(bare.fd, &whole, work->pool, &super, err);
+	if (r < 0)
+		return r;
+	/* resize2fs leaves out a last block group too small to be of use: do not ask for it again
+	 */
+	work->goal.size = super.bytes;
+	if (ftruncate(bare.fd, (off_t)resize->size) < 0)
+		return kmln_fail_sys(err, errno, "make room");
+	return kmln_copy_sparse(bare.fd, resize->size, fd, offset, err);
 }
 
 static int fill(struct work *work, int fd, struct kmln_error *err)
 {
-	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
-	const struct kmln_edit *resize_to = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
-	struct kmln_range range = root_range(work);
-	uint64_t end = range.offset + (range.size + 511) / 512 * 512;
+	const struct kmln_range range = root_range(work);
 	KMLN_TREE struct kmln_tree *tree = NULL;
-	int r = kmln_copy_sparse(
-		work->from->fd, work->from->size, fd, shift ? shift->offset : 0, err);
+	struct stat st;
+	int r = copy_disk(work, fd, err);
 
-	if (r == 0 && shift && ftruncate(fd, (off_t)end) < 0)
-		r = kmln_fail_sys(err, errno, "make room for %llu bytes", (unsigned long long)end);
-	if (r == 0 && resize_to)
-		r = resize(work, fd, resize_to->size, err);
+	/* a partition is whole sectors long, a file may be less */
+	if (r == 0 && (fstat(fd, &st) < 0 || ftruncate(fd, (st.st_size + 511) & ~511) < 0))
+		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
 		r = kmln_tree_ext(fd, &range, true, &tree, err);
 	if (r == 0)
@@ -339,9 +345,9 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 		r = plan(&work, work.facts, &work.edits, err);
 	if (r == 0)
 		r = check_room(&work, err);
+	if (r == 0 && job->show)
+		r = job->show(&work.edits, err);
 	if (r < 0)
 		return r;
-	if (job->shown)
-		kmln_edits_print(&work.edits, job->all, job->shown);
 	return job->dry_run ? 0 : make(&work, err);
 }

@@ -17,8 +17,8 @@ struct kmln_convert {
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
 	bool dry_run; /* plan only */
 	bool force; /* an existing `out` is replaced */
-	bool all; /* plans show each file of a kernel kit */
-	struct kmln_buf *shown; /* the plan's text is appended here where not NULL */
+	/* Called with the finished plan, before anything is made; NULL: not wanted. */
+	int (*show)(const struct kmln_edits *edits, struct kmln_error *err);
 };
 
 int kmln_convert(const struct kmln_convert *job, struct kmln_error *err);

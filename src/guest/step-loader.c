@@ -156,8 +156,8 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		kmln_missing(planning, "a boot loader in the first sectors");
 	if (!planning->edits)
 		return 0;
-	if (kmln_new_size(planning))
-		root_bytes = kmln_new_size(planning);
+	if (planning->goal->size > root_bytes)
+		root_bytes = planning->goal->size;
 	r = check_room(planning, root_bytes, err);
 	if (r < 0)
 		return r;

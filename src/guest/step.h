@@ -17,7 +17,7 @@
 
 /* What a conversion brings along, prepared before planning. */
 struct kmln_goal {
-	uint64_t size; /* bytes the root filesystem shall have at least; 0: as it is */
+	uint64_t size; /* bytes the root filesystem shall have, in whole blocks; 0: as it is */
 	/* The kernel to be booted: one of facts->kernels, or of a kit whose files are to be put in.
 	 */
 	const struct kmln_kernel *kernel;
@@ -82,11 +82,6 @@ bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts
 /* The first (newest) kernel of the guest that suits, or NULL. */
 const struct kmln_kernel *kmln_guest_kernel(
 	const struct kmln_facts *facts, const struct kmln_platform *platform);
-/*
- * The bytes that the root filesystem is to be made long; 0: it stays as it is. Whole MiB, and one
- * more than it has at the least: see step-resize.c.
- */
-uint64_t kmln_new_size(const struct kmln_planning *planning);
 /* The line that starts a kernel for this guest, after "linux IMAGE": root=, ro, console= ... */
 char *kmln_kernel_words(struct kmln_pool *pool, const struct kmln_facts *facts);
 

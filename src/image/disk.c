@@ -50,9 +50,11 @@ static const struct magic magics[] = {
 	{"compressed (zstd)", 0, "\x28\xb5\x2f\xfd", 4},
 };
 
+#define SECTOR 512
+
 static int find_format(struct kmln_disk *disk, struct kmln_error *err)
 {
-	char head[512] = {0};
+	char head[SECTOR] = {0};
 	size_t size = disk->size < sizeof(head) ? (size_t)disk->size : sizeof(head);
 	int r = kmln_pread_all(disk->fd, head, size, 0, err);
 
@@ -89,6 +91,11 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 		disk->allocated = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_blocks * 512;
 		r = disk->size ? find_format(disk, err)
 			       : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
+		/* a descriptor may be short, what holds a filesystem may not */
+		if (r == 0 && disk->size < SECTOR && kmln_eq(disk->format, "raw"))
+			r = kmln_fail(err, KMLN_EINVALID,
+				"not an image: %llu bytes are less than a sector",
+				(unsigned long long)disk->size);
 		if (r < 0)
 			kmln_wrap(err, "%s", path);
 	}

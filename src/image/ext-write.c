@@ -129,16 +129,25 @@ static int link_name(struct ext_tree *ext, ext2_ino_t dir, const char *name, ext
 	return code ? ext_fail(err, code, "link") : 0;
 }
 
+/* An inode number for something new in `dir`; what makes the thing marks it as used. */
+static int new_number(struct ext_tree *ext, ext2_ino_t dir, uint32_t mode, ext2_ino_t *ino,
+	struct kmln_error *err)
+{
+	errcode_t code = ext2fs_new_inode(ext->fs, dir, (int)mode, NULL, ino);
+
+	return code ? ext_fail(err, code, "new inode") : 0;
+}
+
 /* A new inode of this type, with a name and without content. */
 static int make_inode(struct ext_tree *ext, ext2_ino_t dir, const char *name, uint32_t mode,
 	const uint32_t *device, ext2_ino_t *ino, struct kmln_error *err)
 {
 	struct ext2_inode_large inode = {.i_mode = (uint16_t)mode, .i_links_count = 1};
-	errcode_t code = ext2fs_new_inode(ext->fs, dir, (int)mode, NULL, ino);
-	int r;
+	errcode_t code;
+	int r = new_number(ext, dir, mode, ino, err);
 
-	if (code)
-		return ext_fail(err, code, "new inode");
+	if (r < 0)
+		return r;
 	if (device) {
 		memcpy(inode.i_block, device, 2 * sizeof(uint32_t));
 	} else if (LINUX_S_ISREG(mode) && ext2fs_has_feature_extents(ext->fs->super)) {
@@ -165,17 +174,14 @@ int ext_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_meta *
 	errcode_t code;
 	int r = find_place(ext, path, &dir, &name, err);
 
+	if (r == 0)
+		r = new_number(ext, dir, LINUX_S_IFDIR | 0755, &ino, err);
 	if (r < 0)
 		return r;
-	code = ext2fs_mkdir(ext->fs, dir, 0, name);
-	if (code == EXT2_ET_DIR_NO_SPACE) {
-		code = ext2fs_expand_dir(ext->fs, dir);
-		if (!code)
-			code = ext2fs_mkdir(ext->fs, dir, 0, name);
-	}
+	code = ext2fs_mkdir(ext->fs, dir, ino, NULL);
 	if (code)
 		return ext_fail(err, code, "make folder");
-	r = ext_find(ext, path, &ino, err);
+	r = link_name(ext, dir, name, ino, EXT2_FT_DIR, err);
 	return r < 0 ? r : finish_new(ext, ino, LINUX_S_IFDIR, meta, err);
 }
 
@@ -188,17 +194,14 @@ int ext_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	errcode_t code;
 	int r = find_place(ext, path, &dir, &name, err);
 
+	if (r == 0)
+		r = new_number(ext, dir, LINUX_S_IFLNK | 0777, &ino, err);
 	if (r < 0)
 		return r;
-	code = ext2fs_symlink(ext->fs, dir, 0, name, target);
-	if (code == EXT2_ET_DIR_NO_SPACE) {
-		code = ext2fs_expand_dir(ext->fs, dir);
-		if (!code)
-			code = ext2fs_symlink(ext->fs, dir, 0, name, target);
-	}
+	code = ext2fs_symlink(ext->fs, dir, ino, NULL, target);
 	if (code)
 		return ext_fail(err, code, "make link");
-	r = ext_find(ext, path, &ino, err);
+	r = link_name(ext, dir, name, ino, EXT2_FT_SYMLINK, err);
 	return r < 0 ? r : finish_new(ext, ino, LINUX_S_IFLNK, meta, err);
 }
 

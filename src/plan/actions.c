@@ -17,6 +17,11 @@ static const char *const kind_names[KMLN_ACTION_KINDS] = {
 	[KMLN_ACTION_STOP] = "stop",
 };
 
+const char *kmln_action_kind_name(enum kmln_action_kind kind)
+{
+	return kind_names[kind];
+}
+
 struct kmln_action *kmln_actions_add(
 	struct kmln_actions *actions, enum kmln_action_kind kind, const char *node)
 {

@@ -34,9 +34,8 @@ struct kmln_spawn {
 	const struct kmln_action_link *links;
 	size_t link_count;
 	bool confined; /* by namespaces: all its processes end with the first one */
-	/* Bytes that may be typed before the console is silent again; 0: no limit. UML's serial
-	 * line stops for ever when the guest leaves about 4000 bytes unread. */
-	size_t typed_at_once;
+	/* Bytes that may be typed while the guest does not read them (run/typing.h); 0: any. */
+	size_t type_ahead;
 };
 
 struct kmln_action {
@@ -61,6 +60,8 @@ struct kmln_action *kmln_actions_add(
 
 /* Copies a vector into the pool; NULL-ended also where it is empty. */
 const char *const *kmln_actions_words(struct kmln_actions *actions, const struct kmln_strv *words);
+
+const char *kmln_action_kind_name(enum kmln_action_kind kind);
 
 /*
  * Prints one step a line; below a spawn its sandbox and its command, which can be pasted into a

@@ -17,14 +17,14 @@
 #include "run/process.h"
 #include "run/sandbox.h"
 #include "run/terminal.h"
+#include "run/typing.h"
 
 #define TO_USER_LIMIT 65536
 #define TO_GUEST_LIMIT 4096
 #define WALLS_LIMIT 512
 
 /* Milliseconds. */
-#define SILENCE 50 /* a console that is silent for so long has taken what was typed */
-#define PATIENCE 1000 /* ... or it never answers, and this long must do */
+#define TICK 25 /* how often is looked whether more can be typed */
 #define LAST_WORDS 1000 /* a kernel that panicked may speak on for so long */
 #define NEVER INT64_MAX
 
@@ -34,8 +34,9 @@ struct machine {
 	struct kmln_console console, words;
 	struct kmln_buf walls, to_user, to_guest;
 	int signals; /* signalfd */
-	int64_t started, heard, typed_at, panicked; /* panicked: 0 or when it was seen */
-	size_t typed; /* bytes since the console was last silent */
+	struct kmln_typing typing;
+	int64_t started;
+	int64_t panicked; /* 0, or when it was seen */
 	bool attached, raw, input_ended;
 	bool ended; /* the process has; what it wrote may still be to be read */
 	bool quit; /* the user wants no more */
@@ -57,36 +58,20 @@ static void take(struct kmln_buf *buf, size_t size)
 	buf->size -= size;
 }
 
-/* How many bytes may be typed now. Nothing tells that a guest has read them: a console that was
- * silent for a while stands for it, see plan/actions.h. Bulk data does not belong here. */
-static size_t may_type(struct machine *m, int64_t time)
-{
-	const char *end =
-		m->to_guest.size ? memchr(m->to_guest.data, '\n', m->to_guest.size) : NULL;
-	size_t line = end ? (size_t)(end - m->to_guest.data) + 1 : m->to_guest.size;
-	int64_t last = m->heard > m->typed_at ? m->heard : m->typed_at;
-	size_t most = m->spawn->typed_at_once;
-
-	if (!most)
-		return m->to_guest.size;
-	if (time - last >= SILENCE || time - m->typed_at >= PATIENCE)
-		m->typed = 0;
-	if (m->typed >= most)
-		return 0;
-	return line < most - m->typed ? line : most - m->typed;
-}
-
 static void type(struct machine *m, int64_t time)
 {
-	size_t size = may_type(m, time);
-	ssize_t n = size && m->process.console >= 0
-			    ? write(m->process.console, m->to_guest.data, size)
-			    : 0;
+	bool unfinished = m->console.text.size > m->console.line;
+	size_t size = kmln_typing_room(&m->typing, unfinished, time);
+	ssize_t n;
 
+	if (size > m->to_guest.size)
+		size = m->to_guest.size;
+	if (!size || m->process.console < 0)
+		return;
+	n = write(m->process.console, m->to_guest.data, size);
 	if (n > 0) {
+		kmln_typing_typed(&m->typing, m->to_guest.data, (size_t)n, time);
 		take(&m->to_guest, (size_t)n);
-		m->typed += (size_t)n;
-		m->typed_at = time;
 	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		m->to_guest.size = 0;
 	}
@@ -111,7 +96,7 @@ static void hear(struct machine *m, int64_t time)
 
 	if (n <= 0)
 		return;
-	m->heard = time;
+	kmln_typing_heard(&m->typing, (size_t)n, time);
 	kmln_console_add(&m->console, piece, (size_t)n);
 	kmln_buf_add(&m->to_user, piece, (size_t)n);
 }
@@ -177,8 +162,8 @@ static int wait_time(const struct machine *m, int64_t deadline, int64_t time)
 {
 	int64_t left = deadline - time;
 
-	if (m->to_guest.size && left > SILENCE / 2)
-		left = SILENCE / 2;
+	if (m->to_guest.size && left > TICK)
+		left = TICK;
 	if (m->panicked && left > LAST_WORDS / 4)
 		left = LAST_WORDS / 4;
 	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
@@ -417,7 +402,8 @@ static int start(struct machine *m, const struct kmln_action *step, const sigset
 	struct kmln_error *err)
 {
 	m->spawn = step->spawn;
-	m->started = m->heard = now();
+	m->started = now();
+	m->typing.limit = step->spawn->type_ahead;
 	return kmln_process_start(&m->process, step->spawn, mask, err) < 0 ? -err->code : 1;
 }
 

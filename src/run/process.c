@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "run/sandbox.h"
@@ -43,8 +44,10 @@ _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder,
 
 /* Sleeps until kmln is gone. The group's number is still its own then: nobody but kmln, or whoever
  * inherits its children, waits for it. */
-_Noreturn static void keep(pid_t group, int lifeline)
+_Noreturn static void keep(pid_t group, const char *folder, int lifeline)
 {
+	const struct timespec moment = {.tv_nsec = 100000000};
+	struct kmln_error ignored;
 	char byte;
 
 	setsid();
@@ -53,6 +56,9 @@ _Noreturn static void keep(pid_t group, int lifeline)
 	while (read(0, &byte, 1) < 0 && errno == EINTR)
 		;
 	kill(-group, SIGKILL);
+	/* processes of a namespace that is ending may still make files */
+	for (int i = 0; i < 20 && kmln_remove_folder(folder, &ignored) < 0; i++)
+		nanosleep(&moment, NULL);
 	_exit(0);
 }
 
@@ -67,7 +73,7 @@ static int start_keeper(struct kmln_process *process, struct kmln_error *err)
 	process->lifeline = pipes[1];
 	process->keeper = fork();
 	if (process->keeper == 0)
-		keep(process->pid, theirs);
+		keep(process->pid, process->folder.path, theirs);
 	if (process->keeper < 0) {
 		process->keeper = 0;
 		return kmln_fail_sys(err, errno, "fork");
@@ -126,7 +132,7 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return kmln_fail_sys(err, errno, "pidfd_open");
-	return spawn->confined ? 0 : start_keeper(process, err);
+	return start_keeper(process, err);
 }
 
 int kmln_process_end(struct kmln_process *process)

@@ -4,9 +4,10 @@
  * 0 and 1, its words on 2 and the status of its walls on 3, and with nothing else of ours.
  *
  * No process of it outlives kmln, however kmln ends: the kernel ends the first one with kmln, and
- * its PID namespace ends the others. Where it has none (unconfined), a keeper does: a process that
- * sleeps until kmln is gone, and then ends the machine's process group. (UML asked by SIGTERM to
- * end its helper processes itself sometimes spins for ever instead.)
+ * its PID namespace ends the others. A keeper, which is a process that sleeps until kmln is gone,
+ * then removes the private folder; where there is no PID namespace (unconfined) it also ends the
+ * machine's process group. (UML asked by SIGTERM to end its helper processes itself sometimes
+ * spins for ever instead.)
  */
 #ifndef KMLN_RUN_PROCESS_H
 #define KMLN_RUN_PROCESS_H
@@ -24,7 +25,7 @@ struct kmln_process {
 	int words; /* its standard error */
 	int walls; /* what stands in front of it tells here how far it came */
 	struct kmln_private folder;
-	pid_t keeper; /* 0: none */
+	pid_t keeper; /* 0: not started */
 	int lifeline; /* the keeper sees it close */
 };
 #define KMLN_PROCESS_NONE \

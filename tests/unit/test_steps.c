@@ -426,34 +426,12 @@ static void test_kernel_words(void **state)
 	}
 }
 
-/* --size: whole MiB, and enough for what resize2fs cuts off. */
-static void test_new_size(void **state)
-{
-	static const struct {
-		uint64_t asked, mib;
-	} cases[] = {{0, 0}, {1, 0}, {64 << 20, 0}, {(64 << 20) + 1, 65}, {(65 << 20) + 1, 66},
-		{300000001, 287}, {1ull << 40, 1 << 20}};
-	static const struct recipe recipe = {.table = 1};
-	static struct made m;
-
-	(void)state;
-	make_guest(&m, &recipe);
-	struct kmln_planning planning = {.facts = &m.facts, .goal = &m.goal};
-
-	for (size_t i = 0; i < KMLN_COUNT(cases); i++) {
-		m.goal.size = cases[i].asked;
-		assert_int_equal(kmln_new_size(&planning), cases[i].mib << 20);
-	}
-	kmln_pool_free(m.pool);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_kernel_words),
-		cmocka_unit_test(test_new_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
