@@ -10,8 +10,11 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 import ext4reader
 import runner
@@ -115,6 +118,17 @@ def fingerprint(path):
                     digest.update(at.to_bytes(8, "big") + data)
                 at += len(data)
     return st.st_size, st.st_mtime_ns, st.st_mode, digest.hexdigest()
+
+
+def peak_memory(*argv, env=None):
+    """The most kB of memory that kmln, or one of its children, had at once."""
+    if b"__asan_init" in (runner.BUILD / "kmln").read_bytes():
+        pytest.skip("a sanitizer's memory is not kmln's")
+    # the peak of a child begins with its parent's: a small parent is put between
+    script = ("import resource, subprocess, sys\nsubprocess.run(sys.argv[1:], check=True, stdout=-3)\n"
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    return int(runner.run([sys.executable, "-c", script, "sh", "-c", '"$@"; exit $?', "sh",
+                           runner.BUILD / "kmln", *argv], env=env, timeout=120, expect=0).out)
 
 
 def inodes(image, offset=0):

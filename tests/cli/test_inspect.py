@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 
@@ -360,17 +359,9 @@ def test_shared(inspect, guest, tmp_path):
 
 
 @pytest.mark.parametrize("init", ["systemd", "sysvinit"])
-def test_memory(guest, tmp_path, init):
+def test_memory(guest, init):
     """20 MB at most, whatever the image's size."""
-    program = runner.BUILD / "kmln"
-    if b"__asan_init" in program.read_bytes():
-        pytest.skip("a sanitizer's memory is not kmln's")
-    # the peak of a child begins with its parent's: a small parent is put between
-    script = ("import resource, subprocess, sys\nsubprocess.run(sys.argv[1:], check=True, stdout=-3)\n"
-              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-    argv = ["sh", "-c", '"$0" inspect "$1" --format json; exit $?', program, guest(init)]
-    peak = int(runner.run([sys.executable, "-c", script, *argv], expect=0).out)
-    assert 1000 < peak <= 20_000
+    assert 1000 < images.peak_memory("inspect", guest(init), "--format", "json") <= 20_000
 
 
 def test_ordinary_user(kmln, guest, ordinary_user):

@@ -210,6 +210,13 @@ def test_debian(kmln, convert, guest, tmp_path, kit_home, init):
     assert b"/etc/shadow" in old
 
 
+def test_memory(guest, tmp_path, kit_home):
+    """64 MB at most, whatever the image's size."""
+    peak = images.peak_memory("convert", guest("systemd"), "--to", "kvm", "-o", tmp_path / "out.raw",
+                              env={"KMLN_HOME": kit_home})
+    assert 1000 < peak <= 64_000
+
+
 def test_already_converted(convert, guest, tmp_path):
     """A disk that is ready is copied as it is, byte for byte."""
     once, twice = tmp_path / "once.raw", tmp_path / "twice.raw"
@@ -220,13 +227,19 @@ def test_already_converted(convert, guest, tmp_path):
     assert images.fingerprint(twice)[3] == digest
 
 
-def test_disk_without_loader(convert, guest, tmp_path):
+@pytest.fixture
+def second_partition(guest, tmp_path):
+    """A disk without boot loader whose second partition holds the root."""
+    disk = images.disk(tmp_path / "disk.raw", 96 * images.MIB, "label: dos\nlabel-id: 0x12345678\n"
+                       "start=4096, size=8192, type=82\nstart=16384, size=131072, type=83\n",
+                       [(16384, guest("busybox"))])
+    images.poke(disk, 4096 * 512, b"what is in the other partition")
+    return disk
+
+
+def test_disk_without_loader(convert, guest, second_partition, tmp_path):
     """A partitioned disk keeps its table and its partitions; GRUB goes into the gap."""
-    source, out = tmp_path / "disk.raw", tmp_path / "out.raw"
-    images.disk(source, 96 * images.MIB, "label: dos\nlabel-id: 0x12345678\n"
-                "start=4096, size=8192, type=82\nstart=16384, size=131072, type=83\n",
-                [(16384, guest("busybox"))])
-    images.poke(source, 4096 * 512, b"what is in the other partition")
+    source, out = second_partition, tmp_path / "out.raw"
     plan = convert(source, "--dry-run", expect=0).out
     assert "shift" not in plan and "the partition table kept" in plan
     convert(source, "-o", out, expect=0)
@@ -236,6 +249,16 @@ def test_disk_without_loader(convert, guest, tmp_path):
     assert images.clean(out, 16384 * 512)
     assert convert(out, "--dry-run", expect=0).out == "nothing to do\n"
     assert_kept(guest("busybox"), out, plan, 16384 * 512)
+
+
+@pytest.mark.boot
+def test_second_partition_boots(kmln, convert, second_partition, tmp_path):
+    """GRUB looks for its files in the partition that holds the root, whichever that is."""
+    runner.need_program("qemu-system-x86_64", "qemu-system-x86")
+    out = tmp_path / "out.raw"
+    convert(second_partition, "-o", out, expect=0)
+    kmln("boot", out, "--on", "qemu", "--memory", "128M", "--snapshot", "--until",
+         "Command line:.* root=UUID=6b6d6c6e", "--timeout", "100", timeout=120, expect=0)
 
 
 @pytest.mark.parametrize("size", ["200M", "300000001", "129M", "64M", "68157440"])

@@ -11,6 +11,7 @@ import pytest
 
 import guests
 import images
+import machines
 import runner
 
 FIRST = images.MIB
@@ -23,8 +24,9 @@ KMLN = runner.BUILD / "kmln"
 def test_in_use_by_uml(convert, box, tmp_path):
     runner.need_program("linux.uml", "user-mode-linux")
     log = tmp_path / "log"
-    with images.uml(box, log, "init=/bin/sleep"):
-        images.wait_for_lock(box)
+    machines.with_rc(box, f"echo '{guests.READY}'\nsleep 1000\n")
+    with images.uml(box, log):
+        machines.wait_for(machines.ready(log), "the guest", 60)
         run = convert(box, "-o", tmp_path / "out.raw", expect=1)
         assert f"{box}: in use: a running machine (UML, QEMU) or another kmln has it open" in run.err
     assert not (tmp_path / "out.raw").exists()

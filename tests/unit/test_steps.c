@@ -369,9 +369,7 @@ static void test_refused(void **state)
 		struct kmln_error err = {0};
 
 		make_guest(&m, &recipe);
-		KMLN_POOL struct kmln_pool *pool = m.pool;
-
-		kmln_edits_init(&edits, pool);
+		kmln_edits_init(&edits, m.pool);
 		switch (i) {
 		case 0:
 			m.facts.root = NULL;
@@ -394,6 +392,7 @@ static void test_refused(void **state)
 		assert_ok(plan(&m, NULL, &missing, &err), err);
 		assert_true(missing.count > 0);
 		assert_fails(plan(&m, &edits, NULL, &err), err, KMLN_EINVALID);
+		kmln_pool_free(m.pool);
 	}
 }
 
