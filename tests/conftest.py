@@ -24,6 +24,21 @@ def pytest_configure_node(node):
     node.workerinput["kmln_shared"] = str(node.config.kmln_shared)
 
 
+def pytest_collection_modifyitems(items):
+    """Tests with machines first, shared out evenly: two workers get the first and the second eighth of
+    the list, and a worker that is left with all slow ones at the end makes the other wait."""
+    machines = [item for item in items if item.get_closest_marker("boot")]
+    others = [item for item in items if not item.get_closest_marker("boot")]
+    # the longest of all begin at once
+    machines.sort(key=lambda item: "test_moved" not in item.nodeid)
+    eighth = max(len(items) // 8, 1)
+    piles = [machines[0:2 * eighth:2], machines[1:2 * eighth:2]]
+    for pile in piles:
+        while len(pile) < eighth and others:
+            pile.append(others.pop())
+    items[:] = [*piles[0], *piles[1], *machines[2 * eighth:], *others]
+
+
 @pytest.fixture(scope="session")
 def shared(pytestconfig):
     """A folder that all workers of this session see; removed at its end."""

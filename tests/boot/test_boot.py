@@ -167,10 +167,11 @@ def test_image_in_use(kmln, image, tmp_path, platform):
                    expect=1)
         assert "in use by another machine" in run.err and str(image) in run.err
     finally:
+        below = machines.descendants(child.pid)
         child.kill()
         child.wait()
     # and it is free again
-    machines.left_over(machines.descendants(child.pid))
+    assert machines.left_over(below) == []
     kmln("boot", "--on", "uml", image, "--until", guests.READY, "--timeout", "60", expect=0)
 
 
