@@ -13,7 +13,6 @@ import ext4reader
 import guests
 import images
 import runner
-from lock import locked
 
 FIRST = images.MIB
 GOLDEN = runner.ROOT / "tests/convert/golden"
@@ -209,18 +208,6 @@ def test_debian(kmln, convert, guest, tmp_path, kit_home, init):
     assert_untouched_inodes(source, out, plan)
     assert b"/etc/machine-id" in old or init == "sysvinit"
     assert b"/etc/shadow" in old
-
-
-@pytest.fixture(scope="session")
-def box_tree(guest, shared):
-    """The busybox guest's content as a folder."""
-    with locked(shared / "box-tree.lock"):
-        if not (shared / "box-tree").exists():
-            (shared / "box-half").mkdir()
-            images.tool("debugfs", "e2fsprogs", "-R", f"rdump / {shared}/box-half", guest("busybox"))
-            (shared / "box-half/lost+found").rmdir()
-            (shared / "box-half").rename(shared / "box-tree")
-    return shared / "box-tree"
 
 
 @pytest.mark.parametrize("options", [
