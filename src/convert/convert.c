@@ -48,6 +48,14 @@ static void work_fini(struct work *work)
 	kmln_pool_free(work->pool);
 }
 
+static bool has_feature(const struct kmln_filesystem *fs, const char *feature)
+{
+	for (const char *const *f = fs->features; f && *f; f++)
+		if (kmln_eq(*f, feature))
+			return true;
+	return false;
+}
+
 /* The journal is replayed on a copy, since the source is only read. */
 static int recover(struct work *work, struct kmln_error *err)
 {
@@ -80,7 +88,12 @@ static int check_source(struct work *work, struct kmln_error *err)
 	if (!root)
 		return kmln_fail(err, KMLN_EINVALID, "there is no root filesystem to convert: %s",
 			work->facts->root_problem);
-	if (kmln_eq(root->state, "needs-recovery"))
+	/* e2fsprogs looks for the block of this protection without regard to an offset */
+	if (has_feature(root, "mmp"))
+		return kmln_fail(err, KMLN_EINVALID,
+			"the filesystem has multi-mount protection, which cannot be checked inside a "
+			"disk; take it off first: tune2fs -O ^mmp");
+	if (has_feature(root, "needs_recovery"))
 		return recover(work, err);
 	return kmln_check_clean(work->from->fd, root->range.offset, err);
 }
@@ -260,6 +273,9 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 		r = kmln_apply_tree(&work->edits, tree, work->choice.kit.tree, err);
 	if (r == 0)
 		r = kmln_tree_close(&tree, err);
+	/* libext2fs does not count for quotas; e2fsck does, and finds nothing else to do */
+	if (r == 0 && has_feature(work->facts->root, "quota"))
+		r = kmln_check_preen(fd, range.offset, err);
 	if (r == 0)
 		r = kmln_apply_bytes(&work->edits, fd, err);
 	return r;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -14,6 +15,9 @@
 #include "guest/archive.h"
 #include "guest/initramfs.h"
 #include "guest/step.h"
+
+/* How the folder of a kit begins while it is made. */
+#define STAGE ".new-"
 
 void kmln_kit_close(struct kmln_kit *kit)
 {
@@ -111,12 +115,27 @@ static int run_tool(struct kmln_error *err, const char *package, const char *con
 	return kmln_child_must(&child, NULL, err);
 }
 
+/* A folder locked until the descriptor is closed; -1 where it is not to be had. */
+static int lock_folder(const char *path, int how)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, how) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 /* The finished folder gets its name; one of the same release gives way. */
-static int publish(const char *stage, const char *kit, struct kmln_error *err)
+static int publish(const char *stage, const char *kit, const char *cache, struct kmln_error *err)
 {
 	KMLN_FREE char *old = kmln_printf("%s.old-%d", stage, getpid());
+	KMLN_FD int lock = lock_folder(cache, LOCK_EX);
 	int r = 0;
 
+	if (lock < 0)
+		return kmln_fail_sys(err, errno, "%s", cache);
 	if (rename(stage, kit) == 0)
 		return kmln_sync_parent(kit, err);
 	if (rename(kit, old) < 0 || rename(stage, kit) < 0)
@@ -143,7 +162,7 @@ static int finish(const char *stage, const char *release, const char *cache, str
 		r = kmln_initramfs_build(tree, modules, &bytes, err);
 	if (r == 0)
 		r = kmln_replace_file(initramfs, bytes.data, bytes.size, 0644, err);
-	return r < 0 ? r : publish(stage, kit, err);
+	return r < 0 ? r : publish(stage, kit, cache, err);
 }
 
 /* Debian moved /lib into /usr: kits have everything there, and a link for those who look in /lib.
@@ -180,22 +199,55 @@ static int find_staged(
 	return r < 0 ? r : kmln_fail(err, KMLN_EINVALID, "no kernel with modules is in it");
 }
 
-static int make_stage(const char *cache, char **stage, struct kmln_error *err)
+/* Takes away what a kmln that was killed has left: a stage that nobody has locked. */
+static void sweep(const char *cache)
 {
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	KMLN_STRV struct kmln_strv names = {0};
+	struct kmln_error ignored;
+
+	if (kmln_tree_folder(cache, &tree, &ignored) < 0 ||
+		kmln_tree_names(tree, "/", &names, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		KMLN_FREE char *path = kmln_printf("%s/%s", cache, names.items[i]);
+		KMLN_FD int lock = -1;
+
+		if (!kmln_starts(names.items[i], STAGE))
+			continue;
+		lock = lock_folder(path, LOCK_EX | LOCK_NB);
+		if (lock >= 0)
+			kmln_remove_folder(path, &ignored);
+	}
+}
+
+/* A new folder in the cache, locked by *lock for as long as it is worked on. */
+static int make_stage(const char *cache, char **stage, int *lock, struct kmln_error *err)
+{
+	KMLN_FD int all = -1;
 	int r = kmln_make_folders(cache, err);
 
 	if (r < 0)
 		return r;
-	*stage = kmln_printf("%s/.new-XXXXXX", cache);
-	return mkdtemp(*stage) ? 0 : kmln_fail_sys(err, errno, "%s", *stage);
+	/* between its making and its locking nobody may take it for a left-over */
+	all = lock_folder(cache, LOCK_EX);
+	if (all < 0)
+		return kmln_fail_sys(err, errno, "%s", cache);
+	sweep(cache);
+	*stage = kmln_printf("%s/" STAGE "XXXXXX", cache);
+	if (!mkdtemp(*stage))
+		return kmln_fail_sys(err, errno, "%s", *stage);
+	*lock = lock_folder(*stage, LOCK_EX);
+	return *lock < 0 ? kmln_fail_sys(err, errno, "%s", *stage) : 0;
 }
 
 static int add_deb(const char *path, const char *cache, struct kmln_pool *pool,
 	const char **release, struct kmln_error *err)
 {
 	KMLN_FREE char *stage = NULL;
+	KMLN_FD int lock = -1;
 	struct kmln_error ignored;
-	int r = make_stage(cache, &stage, err);
+	int r = make_stage(cache, &stage, &lock, err);
 
 	if (r < 0)
 		return r;
@@ -226,8 +278,9 @@ static int add_copy(const char *folder, const struct kmln_kernel *kernel, const 
 	KMLN_FREE char *stage = NULL, *boot = NULL, *image = NULL, *modules = NULL;
 	KMLN_FREE char *from_image = kmln_printf("%s%s", folder, kernel->image);
 	KMLN_FREE char *from_modules = kmln_printf("%s%s", folder, kernel->modules);
+	KMLN_FD int lock = -1;
 	struct kmln_error ignored;
-	int r = make_stage(cache, &stage, err);
+	int r = make_stage(cache, &stage, &lock, err);
 
 	if (r < 0)
 		return r;

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The same file is there already: by size and time, as kernels are put in with their times. */
+/*
+ * The same file is there already: by size and time, as kernels are put in with their times. Old
+ * filesystems, with inodes of 128 bytes, keep whole seconds.
+ */
 static bool has_file(
 	const struct kmln_kernel *there, const struct kmln_kernel_file *file, const char *path)
 {
@@ -17,7 +20,7 @@ static bool has_file(
 		if (S_ISDIR(file->mode) || S_ISLNK(file->mode))
 			return (f->mode & S_IFMT) == (file->mode & S_IFMT);
 		return f->size == file->size && f->mtime == file->mtime &&
-		       f->mtime_ns == file->mtime_ns;
+		       (f->mtime_ns == file->mtime_ns || !f->mtime_ns);
 	}
 	return false;
 }

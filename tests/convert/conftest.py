@@ -105,6 +105,15 @@ def box(guest, tmp_path):
 
 
 @pytest.fixture(scope="session")
+def box_tree(shared, guest):
+    """The busybox guest's content as a folder, for filesystems of other kinds."""
+    def make(folder):
+        images.tool("debugfs", "e2fsprogs", "-R", f"rdump / {folder}", guest("busybox"))
+        (folder / "lost+found").rmdir()
+    return _once(shared, "box-tree", make)
+
+
+@pytest.fixture(scope="session")
 def _killed(shared, guest):
     """A busybox guest whose UML was killed right after it wrote to a file: the journal is full."""
     def make(folder):

@@ -276,6 +276,11 @@ def test_features_of_grub(kmln, refused, tmp_path, feature, options):
     assert f"a filesystem that GRUB can read (it has {feature})" in kmln("inspect", image).out
 
 
+def test_multi_mount_protection(refused, box):
+    images.tool("tune2fs", "e2fsprogs", "-O", "mmp", box)
+    refused(box, 3, "the filesystem has multi-mount protection", "tune2fs -O ^mmp", inspect=0)
+
+
 def test_other_architecture(kmln, refused, box):
     program = bytearray(images.tool("debugfs", "e2fsprogs", "-R", "cat /bin/busybox", box))
     struct.pack_into("<H", program, 18, 183)

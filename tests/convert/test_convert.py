@@ -210,6 +210,31 @@ def test_debian(kmln, convert, guest, tmp_path, kit_home, init):
     assert b"/etc/shadow" in old
 
 
+@pytest.mark.parametrize("options", [
+    "-t ext2 -r 0", "-t ext2", "-t ext3 -I 128", "-t ext3 -b 4096", "-t ext4 -I 128 -b 1024",
+    "-t ext4 -O ^extents,^64bit", "-t ext4 -O ^metadata_csum,^dir_index,^filetype", "-t ext4 -b 2048",
+    "-t ext4 -O ^has_journal,^flex_bg", "-t ext4 -O meta_bg,^resize_inode", "-t ext4 -O orphan_file",
+    "-t ext4 -O metadata_csum_seed,verity,large_dir,stable_inodes,fast_commit",
+    "-t ext4 -O quota,project -E quotatype=usrquota:grpquota:prjquota", "-t ext4 -O sparse_super2"])
+def test_filesystems(convert, box_tree, tmp_path, options):
+    """Old and new ones: without a journal, without extents, with inodes that know whole seconds."""
+    image, out = tmp_path / "guest.img", tmp_path / "out.raw"
+    images.tool("mke2fs", "e2fsprogs", "-q", *options.split(), "-d", box_tree, image, "64M")
+    # mke2fs does not count for the quotas either
+    images.tool("e2fsck", "e2fsprogs", "-fp", image, expect=(0, 1))
+    plan = convert(image, "--dry-run", expect=0).out
+    convert(image, "-o", out, expect=0)
+    assert images.clean(out, FIRST)
+    assert convert(out, "--dry-run", expect=0).out == "nothing to do\n"
+    features = images.superblock(image)["Filesystem features"]
+    assert images.superblock(out, FIRST)["Filesystem features"] == features
+    assert f"rootfstype={options[3:7]} " in plan
+    # which the independent reader does not know
+    if "meta_bg" not in features:
+        assert_kept(image, out, plan)
+        assert_grub_reads(out, plan)
+
+
 def test_memory(guest, tmp_path, kit_home):
     """64 MB at most, whatever the image's size."""
     peak = images.peak_memory("convert", guest("systemd"), "--to", "kvm", "-o", tmp_path / "out.raw",

@@ -3,7 +3,9 @@
 programs that are missing, command lines that are wrong, and kmln killed."""
 
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import time
 
@@ -100,6 +102,56 @@ def test_output_is_no_file(convert, box, tmp_path):
             run = convert(box, "-o", tmp_path / name, *force, expect=1)
             assert f"{tmp_path / name} is there already" in run.err
     assert sorted(os.listdir(tmp_path)) == ["box.img", "fifo", "folder", "link"]
+
+
+def test_odd_names(kmln, small_home, guest, tmp_path):
+    """Names that mean something to a shell, to e2fsprogs or to an option parser."""
+    for number, name in enumerate((b"a?offset=1048576", b"blank and 'quote", b"new\nline", b"\xff\xfe", b"-n")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        image, out = os.fsencode(folder) + b"/" + name, os.fsencode(folder) + b"/out" + name
+        shutil.copy(guest("busybox"), image)
+        env = {"KMLN_HOME": small_home}
+        kmln("inspect", "--", name, cwd=folder, expect=0)
+        kmln("convert", "--to", "kvm", "-o", out, "--", name, cwd=folder, env=env, expect=0)
+        assert os.path.getsize(out) == os.path.getsize(image) + FIRST
+        assert sorted(os.listdir(os.fsencode(folder))) == sorted([name, b"out" + name])
+
+
+@pytest.mark.parametrize("umask, mode", [(0, 0o644), (0o022, 0o644), (0o077, 0o600)])
+def test_mode(small_home, box, tmp_path, umask, mode):
+    """As the user's umask has it, and never writable for others."""
+    runner.run(["sh", "-c", f'umask {umask:o}; exec "$@"', "sh", KMLN, "convert", box, "--to", "kvm", "-o",
+                tmp_path / "out.raw"], env={"KMLN_HOME": small_home}, expect=0)
+    assert stat.S_IMODE(os.stat(tmp_path / "out.raw").st_mode) == mode
+
+
+def test_two_at_once(small_home, box, tmp_path):
+    """Of two that make the same OUT one wins, and the other says so."""
+    argv = [KMLN, "convert", "-q", box, "--to", "kvm", "-o", tmp_path / "out.raw"]
+    env = {**os.environ, "KMLN_HOME": os.fspath(small_home)}
+    both = [subprocess.Popen(argv, env=env, stderr=subprocess.PIPE) for _ in range(2)]
+    words = [child.communicate(timeout=60)[1] for child in both]
+    assert sorted(child.returncode for child in both) == [0, 1], words
+    assert b"out.raw" in b"".join(words) and b"xist" in b"".join(words)
+    assert images.clean(tmp_path / "out.raw", FIRST)
+    assert sorted(os.listdir(tmp_path)) == ["box.img", "out.raw"]
+
+
+@pytest.mark.parametrize("args", [["inspect"], ["inspect", "--format", "json"],
+                                  ["convert", "--to", "kvm", "--dry-run"]], ids=["text", "json", "plan"])
+def test_nowhere_to_print(small_home, box, args):
+    run = runner.run(["sh", "-c", 'exec "$@" >/dev/full', "sh", KMLN, *args, box],
+                     env={"KMLN_HOME": small_home}, expect=1)
+    assert run.err.splitlines()[-1].startswith("kmln: ") and "utput" in run.err
+
+
+def test_no_inodes(convert, box_tree, tmp_path):
+    image = tmp_path / "guest.img"
+    images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", "-N", "320", "-d", box_tree, image, "64M")
+    run = convert(image, "-o", tmp_path / "out.raw", expect=1)
+    assert "inodes left, and" in run.err and "files are to be added" in run.err
+    assert os.listdir(tmp_path) == ["guest.img"]
 
 
 def test_output_folder_closed(kmln, guest, ordinary_user):

@@ -158,8 +158,20 @@ def test_killed_while_adding(add, listed, small_kernel, home):
             child.wait()
         for release, suits in listed():
             assert suits and (home / f"cache/kernels/{release}/boot/initrd.img-{release}").exists()
-    add(small_kernel, expect=0)
+    # one is killed right in the middle
+    child = subprocess.Popen([KMLN, "kernel", "add", small_kernel], env=env, stderr=subprocess.DEVNULL,
+                             start_new_session=True)
+    while not list((home / "cache/kernels").glob(".new-*")):
+        assert child.poll() is None
+    os.killpg(child.pid, 9)
+    child.wait()
+    assert list((home / "cache/kernels").glob(".new-*"))
+    # the next one takes the left-overs away, and nothing that is still worked on
+    two = [subprocess.Popen([KMLN, "kernel", "add", small_kernel], env=env, stderr=subprocess.DEVNULL)
+           for _ in range(2)]
+    assert [child.wait(60) for child in two] == [0, 0]
     assert listed() == [(release_of(small_kernel), True)]
+    assert os.listdir(home / "cache/kernels") == [release_of(small_kernel)]
 
 
 # --- the choice
