@@ -2,6 +2,7 @@
 """The ordinary user that tests run kmln as. When the suite runs as root, an account is made for the
 session and removed at its end; all workers of a session share it."""
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -13,7 +14,6 @@ from pathlib import Path
 from lock import locked
 from runner import BUILD, User
 
-NAME = "kmln-check"
 SUBIDS = 65536
 
 
@@ -55,32 +55,38 @@ def _tool(*argv):
     raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()}")
 
 
+def _name(shared):
+    """Sessions that run at the same time have an account each."""
+    return "kmln-" + hashlib.sha256(os.fsencode(shared)).hexdigest()[:8]
+
+
 def make(shared):
     """The User. `shared`: a folder that the workers of this session have in common."""
     if os.geteuid() != 0:
         home = shared / "home"
         home.mkdir(exist_ok=True)
         return User(pwd.getpwuid(os.geteuid()).pw_name, BUILD, home)
+    name = _name(shared)
     with locked(shared / "user.lock"):
         place = shared / "user.place"
         if not place.exists():
             base = Path(tempfile.mkdtemp(prefix="kmln-user-"))
             base.chmod(0o755)
-            if not _exists(NAME):
+            if not _exists(name):
                 _tool("/usr/sbin/useradd", "--system", "--user-group", "--no-create-home",
-                      "--home-dir", str(base / "home"), "--shell", "/bin/sh", NAME)
+                      "--home-dir", str(base / "home"), "--shell", "/bin/sh", name)
                 (shared / "user.made").touch()
             first = _free_range()
             for file, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
-                if not _has_range(file, NAME):
-                    _tool("/usr/sbin/usermod", option, f"{first}-{first + SUBIDS - 1}", NAME)
-            entry = pwd.getpwnam(NAME)
+                if not _has_range(file, name):
+                    _tool("/usr/sbin/usermod", option, f"{first}-{first + SUBIDS - 1}", name)
+            entry = pwd.getpwnam(name)
             (base / "home").mkdir(mode=0o700)
             os.chown(base / "home", entry.pw_uid, entry.pw_gid)
             _copy_build(base / "build")
             place.write_text(str(base))
         base = Path(place.read_text())
-    return User(NAME, base / "build", base / "home")
+    return User(name, base / "build", base / "home")
 
 
 def _copy_build(to):
@@ -101,4 +107,4 @@ def remove(shared):
     if place.exists():
         shutil.rmtree(place.read_text(), ignore_errors=True)
     if (shared / "user.made").exists():
-        _tool("/usr/sbin/userdel", NAME)
+        _tool("/usr/sbin/userdel", _name(shared))
