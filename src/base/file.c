@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,14 +200,19 @@ char *kmln_folder(struct kmln_pool *pool, enum kmln_folder kind, const char *bel
 	const char *own = env_path("KMLN_HOME"), *xdg = env_path(kinds[kind].env);
 	const char *home = env_path("HOME"), *tmp = env_path("TMPDIR");
 	const char *slash = below ? "/" : "";
+	const struct passwd *self = home ? NULL : getpwuid(getuid());
 	const char *base;
+
+	/* never below /tmp, where others could have laid out what is to be trusted */
+	if (!home)
+		home = self && self->pw_dir[0] == '/' ? self->pw_dir : "/nonexistent";
 
 	below = below ? below : "";
 	if (own)
 		return kmln_pool_printf(pool, "%s/%s%s%s", own, kinds[kind].own, slash, below);
 	if (xdg)
 		base = kmln_pool_printf(pool, "%s/kmln", xdg);
-	else if (kinds[kind].under_home && home)
+	else if (kinds[kind].under_home)
 		base = kmln_pool_printf(pool, "%s/%s/kmln", home, kinds[kind].under_home);
 	else
 		base = kmln_pool_printf(pool, "%s/kmln-%u", tmp ? tmp : "/tmp", (unsigned)getuid());

@@ -74,7 +74,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return kmln_fail(err, KMLN_EUSAGE, "kernel: list or add, not '%s'", argv[0]);
 	if (argc < 2)
 		return kmln_fail(err, KMLN_EUSAGE, "kernel add: which .deb file or folder?");
-	r = kmln_kit_add(argv[1], pool, &release, err);
+	r = kmln_kit_add(argv[1], NULL, pool, &release, err);
 	if (r == 0)
 		kmln_note("kernel %s is in the cache", release);
 	return r;

@@ -103,7 +103,7 @@ static int take_wanted(const struct kmln_facts *facts, const struct kmln_platfor
 	int r = 0;
 
 	if (is_path(wanted))
-		r = kmln_kit_add(wanted, pool, &release, err);
+		r = kmln_kit_add(wanted, NULL, pool, &release, err);
 	else
 		for (size_t i = 0; i < facts->kernel_count; i++)
 			if (kmln_eq(facts->kernels[i].release, wanted) &&
@@ -134,7 +134,8 @@ int kmln_choose_kernel(const struct kmln_facts *facts, const struct kmln_platfor
 {
 	const struct kmln_kit_entry *entry;
 	struct kmln_kit_entry *entries;
-	const char *series, *release;
+	struct kmln_kit_entry fetched;
+	const char *series;
 	size_t count;
 	int r;
 
@@ -156,15 +157,8 @@ int kmln_choose_kernel(const struct kmln_facts *facts, const struct kmln_platfor
 	entry = best(entries, count, "host", series);
 	if (entry)
 		return take_kit(entry, "it is the host's own", choice, err);
-	r = kmln_fetch_kernel(tree, facts, pool, &release, err);
-	if (r == 0)
-		r = kmln_kits_list(pool, platform, facts, &entries, &count, err);
-	if (r < 0)
-		return r;
-	entry = find_release(entries, count, release);
-	if (!entry || !entry->suits)
-		return kmln_fail(err, KMLN_ELACK,
-			"the distribution's kernel %s lacks what %s needs; give one by --kernel",
-			release, platform->name);
-	return take_kit(entry, "fetched from the guest's own package sources", choice, err);
+	r = kmln_fetch_kernel(tree, facts, platform, pool, &fetched, err);
+	return r < 0 ? r
+		     : take_kit(&fetched, "fetched from the guest's own package sources", choice,
+			       err);
 }

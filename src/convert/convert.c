@@ -6,6 +6,7 @@
  */
 #include "convert/convert.h"
 
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -325,13 +326,33 @@ static int make(struct work *work, struct kmln_error *err)
 	return kmln_output_publish(&output, work->job->force, err);
 }
 
+/* Disks that UML gave the guest beside its root are not in this image: whoever boots it should
+ * know. */
+static void warn_of_disks(const struct kmln_facts *facts)
+{
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (kmln_starts(facts->fstab[i].device, "/dev/ubd") &&
+			!kmln_eq(facts->fstab[i].mount, "/"))
+			kmln_warn(
+				"the guest's /etc/fstab:%u wants %s on %s, a disk that is not part of "
+				"this image: give it one, or add nofail there",
+				facts->fstab[i].line, facts->fstab[i].device,
+				facts->fstab[i].mount);
+}
+
 static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 {
+	KMLN_FREE char *copy = kmln_strdup(job->out ? job->out : "");
 	struct stat from, to;
 
 	if (!job->to->needs_loader)
 		return kmln_fail(
 			err, KMLN_EUSAGE, "--to %s: kmln converts to kvm only", job->to->name);
+	if (!job->dry_run && (!*copy || kmln_ends(copy, "/")))
+		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not the name of a file", copy);
+	/* said now, and not when a kernel has been fetched for nothing */
+	if (!job->dry_run && stat(dirname(copy), &to) < 0)
+		return kmln_fail_sys(err, errno, "%s", job->out);
 	if (job->dry_run || stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
 		return 0;
 	if (from.st_dev == to.st_dev && from.st_ino == to.st_ino)
@@ -361,6 +382,8 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 		r = plan(&work, work.facts, &work.edits, err);
 	if (r == 0)
 		r = check_room(&work, err);
+	if (r == 0)
+		warn_of_disks(work.facts);
 	if (r == 0 && job->show)
 		r = job->show(&work.edits, err);
 	if (r < 0)

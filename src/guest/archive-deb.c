@@ -172,12 +172,25 @@ static int read_control(struct package *package, struct kmln_buf *control, struc
 	return r < 0 ? r : kmln_fail(err, KMLN_EINVALID, "no control file");
 }
 
+/* A fifo must not make us wait. */
+static int open_file(const char *path, struct kmln_error *err)
+{
+	int fd = kmln_open(path, O_RDONLY | O_NONBLOCK, 0, err);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		return kmln_fail(err, KMLN_EINVALID, "%s: not a file", path);
+	}
+	return fd;
+}
+
 int kmln_deb_read(
 	const char *path, struct kmln_pool *pool, struct kmln_deb *deb, struct kmln_error *err)
 {
 	KMLN_LETTERS;
 	PACKAGE struct package *package = kmln_malloc(sizeof(*package));
-	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, err);
+	KMLN_FD int fd = open_file(path, err);
 	KMLN_BUF struct kmln_buf control = {0};
 	int r;
 
@@ -278,43 +291,6 @@ static int put_file(struct unpack *unpack, int parent, const char *name, mode_t 
 	return r;
 }
 
-/* True where a link in the folder `path` (relative) never climbs above the root, read as text. */
-static bool link_stays(const char *path, const char *target)
-{
-	int depth = 0;
-
-	if (!target || !*target || *target == '/')
-		return false;
-	/* the link's own name is no folder */
-	for (const char *p = path; (p = strchr(p, '/')); p++)
-		depth++;
-	for (const char *p = target; *p;) {
-		size_t length = strcspn(p, "/");
-
-		if (length == 2 && p[0] == '.' && p[1] == '.')
-			depth--;
-		else if (length && !(length == 1 && p[0] == '.'))
-			depth++;
-		if (depth < 0)
-			return false;
-		p += length + (p[length] == '/');
-	}
-	return true;
-}
-
-static int put_link(int parent, const char *name, const char *path, const char *target,
-	const struct timespec times[2], struct kmln_error *err)
-{
-	if (!link_stays(path, target))
-		return kmln_fail(err, KMLN_EINVALID, "a link out of the package, to '%s'", target);
-	if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
-		return kmln_fail_sys(err, errno, "replace");
-	if (symlinkat(target, parent, name) < 0 ||
-		utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return kmln_fail_sys(err, errno, "make a link");
-	return 0;
-}
-
 static int put_entry(struct unpack *unpack, struct archive_entry *entry, const char *path,
 	struct kmln_error *err)
 {
@@ -342,16 +318,17 @@ static int put_entry(struct unpack *unpack, struct archive_entry *entry, const c
 	}
 	if (!*path)
 		return kmln_fail(err, KMLN_EINVALID, "its root is no folder");
-	if (!S_ISREG(mode) && !S_ISLNK(mode))
+	/* a chain of links could lead anywhere, and a kernel needs none */
+	if (S_ISLNK(mode))
+		return 0;
+	if (!S_ISREG(mode))
 		return kmln_fail(err, KMLN_EINVALID, "neither file, folder nor link");
 	if (slash)
 		*slash = '\0';
 	fd = make_folder(unpack, slash ? above : "", err);
 	if (fd < 0)
 		return fd;
-	if (S_ISREG(mode))
-		return put_file(unpack, fd, name, mode, times, err);
-	return put_link(fd, name, path, archive_entry_symlink(entry), times, err);
+	return put_file(unpack, fd, name, mode, times, err);
 }
 
 static int put_all(struct unpack *unpack, struct kmln_error *err)
@@ -397,7 +374,7 @@ int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err
 	KMLN_LETTERS;
 	PACKAGE struct package *package = kmln_malloc(sizeof(*package));
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, err), root = -1;
+	KMLN_FD int fd = open_file(path, err), root = -1;
 	struct unpack unpack = {.pool = pool};
 	int r;
 

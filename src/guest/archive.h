@@ -30,8 +30,8 @@ int kmln_deb_read(
 
 /*
  * Unpacks the data of the package `path` into the existing folder `folder` of the host. Only
- * regular files, folders and relative links that stay inside are made, with their modes (no set-id
- * bits) and mtimes and the caller's owner; anything else in the package is KMLN_EINVALID. A file
+ * regular files and folders are made, with their modes (no set-id bits) and mtimes and the caller's
+ * owner; symbolic links are left out, anything else in the package is KMLN_EINVALID. A file
  * that exists is replaced. On an error what was unpacked so far stays: use a folder of your own.
  */
 int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err);

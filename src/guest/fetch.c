@@ -21,6 +21,7 @@ struct fetch {
 	struct kmln_pool *pool;
 	const char *folder;
 	struct kmln_buf sources;
+	struct kmln_buf identity; /* sources and keys themselves */
 	unsigned keys;
 	struct kmln_strv options; /* for apt */
 };
@@ -34,6 +35,7 @@ static const char *copy_key(struct fetch *fetch, const char *path, const char *t
 
 	if (kmln_tree_load(fetch->tree, path, KEYRING_MAX, &key, &ignored) < 0)
 		return NULL;
+	kmln_buf_add(&fetch->identity, key.data, key.size);
 	/* apt tells the two forms apart by the file's ending */
 	copy = kmln_pool_printf(fetch->pool, "%s/%s/key%u.%s", fetch->folder, to, fetch->keys++,
 		key.data && strstr(key.data, "BEGIN PGP") ? "asc" : "gpg");
@@ -48,6 +50,7 @@ static void add_source(void *data, const char *uri, const char *suite, const cha
 
 	if (signed_by && !key)
 		return;
+	kmln_buf_printf(&fetch->identity, "\ndeb %s %s %s\n", uri, suite, components);
 	kmln_buf_printf(&fetch->sources, "deb [arch=amd64%s%s] %s %s %s\n",
 		key ? " signed-by=" : "", key ? key : "", uri, suite, components);
 }
@@ -193,37 +196,79 @@ static int fetch_deb(
 	return kmln_fail(err, EIO, "apt-get fetched no package");
 }
 
+static void fetch_fini(struct fetch *fetch)
+{
+	kmln_buf_fini(&fetch->sources);
+	kmln_buf_fini(&fetch->identity);
+	kmln_strv_fini(&fetch->options);
+}
+
+static int fetch_into(struct fetch *fetch, const struct kmln_facts *facts, const char *kits,
+	struct kmln_error *err)
+{
+	const char *meta =
+		kmln_eq(facts->os_id, "ubuntu") ? "linux-image-virtual" : "linux-image-cloud-amd64";
+	const char *deb = NULL, *release;
+	int r = write_text(fetch, "sources.list", fetch->sources.data, err);
+
+	kmln_note("no kernel is in the guest, the cache or the host: asking the guest's package "
+		  "archives for %s",
+		meta);
+	if (r == 0)
+		r = write_text(fetch, "status", "", err);
+	if (r == 0)
+		r = fetch_deb(fetch, meta, &deb, err);
+	return r < 0 ? r : kmln_kit_add(deb, kits, fetch->pool, &release, err);
+}
+
+/* The newest kit of the folder that suits; false where there is none. */
+static bool find_kit(struct fetch *fetch, const char *kits, const struct kmln_platform *platform,
+	const struct kmln_facts *facts, struct kmln_kit_entry *kit)
+{
+	struct kmln_kit_entry *entries = NULL;
+	struct kmln_error ignored;
+	size_t count = 0;
+
+	if (kmln_kits_in(
+		    fetch->pool, kits, "fetched", platform, facts, &entries, &count, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (entries[i].suits) {
+			*kit = entries[i];
+			return true;
+		}
+	return false;
+}
+
 int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
-	struct kmln_pool *pool, const char **release, struct kmln_error *err)
+	const struct kmln_platform *platform, struct kmln_pool *pool, struct kmln_kit_entry *kit,
+	struct kmln_error *err)
 {
 	KMLN_PRIVATE struct kmln_private folder = {0};
-	struct fetch fetch = {.tree = tree, .pool = pool};
-	const char *meta, *deb = NULL;
+	KMLN_CLEANUP(fetch_fini) struct fetch fetch = {.tree = tree, .pool = pool};
+	const char *kits;
 	int r;
 
 	if (!kmln_eq(facts->package_manager, "dpkg"))
 		return kmln_fail(err, KMLN_ELACK,
 			"no kernel is in the guest, the cache or the host, and kmln fetches one for "
 			"guests with dpkg only; give one by --kernel");
-	meta = kmln_eq(facts->os_id, "ubuntu") ? "linux-image-virtual" : "linux-image-cloud-amd64";
 	r = kmln_private_open(&folder, err);
 	if (r < 0)
 		return r;
 	fetch.folder = folder.path;
-	kmln_note("no kernel is in the guest, the cache or the host: asking the guest's package "
-		  "archives for %s",
-		meta);
 	r = prepare(&fetch, err);
-	if (r == 0)
-		r = write_text(&fetch, "sources.list", fetch.sources.data, err);
-	if (r == 0)
-		r = write_text(&fetch, "status", "", err);
-	if (r == 0)
-		r = fetch_deb(&fetch, meta, &deb, err);
-	if (r == 0)
-		r = kmln_kit_add(deb, pool, release, err);
-	kmln_buf_fini(&fetch.sources);
-	kmln_strv_fini(&fetch.options);
+	if (r == 0) {
+		kits = kmln_pool_printf(pool, "%s/%.32s",
+			kmln_folder(pool, KMLN_FOLDER_CACHE, "fetched"),
+			kmln_sum(pool, fetch.identity.data, fetch.identity.size));
+		if (find_kit(&fetch, kits, platform, facts, kit))
+			return 0;
+		r = fetch_into(&fetch, facts, kits, err);
+		if (r == 0 && !find_kit(&fetch, kits, platform, facts, kit))
+			r = kmln_fail(err, ENOENT, "the distribution's kernel lacks what %s needs",
+				platform->name);
+	}
 	if (r < 0) {
 		err->code = KMLN_ELACK;
 		return kmln_wrap(err, "no kernel was to be had from the guest's package archives "

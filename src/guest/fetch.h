@@ -4,16 +4,19 @@
 #ifndef KMLN_GUEST_FETCH_H
 #define KMLN_GUEST_FETCH_H
 
+#include "guest/kit.h"
 #include "image/facts.h"
 #include "tree/tree.h"
 
 /*
- * Fetches the distribution's small virtual-machine kernel into the cache; *release is the pool's.
- * Only http and https sources are used, and only their signed indexes: the guest cannot make apt
- * read the host's files. KMLN_ELACK where no kernel is to be had.
+ * The distribution's small virtual-machine kernel, as a kit of the cache. Whoever has the guest's
+ * keys can make any kernel, so the kit is kept for guests with the very same sources and keys: one
+ * that such a guest had fetched before is given again. Only http and https sources are used, and
+ * only their signed indexes. KMLN_ELACK where no kernel is to be had.
  */
 int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
-	struct kmln_pool *pool, const char **release, struct kmln_error *err);
+	const struct kmln_platform *platform, struct kmln_pool *pool, struct kmln_kit_entry *kit,
+	struct kmln_error *err);
 
 /*
  * For tests: the one-line sources (each starts with "deb [...") that this text of a sources.list

@@ -12,7 +12,8 @@
 #include "image/initramfs-mark.h"
 #include "image/modules.h"
 
-#define MODULE_LIMIT (64u << 20)
+#define MODULE_LIMIT (16u << 20) /* as it is stored */
+#define MODULES_LIMIT (48u << 20) /* all together, unpacked; a kernel's need 4 MB */
 
 extern const char kmln_init_program[], kmln_init_program_end[];
 
@@ -25,6 +26,7 @@ struct build {
 	const struct kmln_modules *modules;
 	struct kmln_cpio_entry *entries;
 	size_t count;
+	size_t room; /* bytes that modules may still take: a small file can unpack to a big one */
 };
 
 static void add(struct build *build, const char *path, uint32_t mode, const char *data, size_t size)
@@ -42,9 +44,10 @@ static int add_module(struct build *build, struct kmln_tree *tree, const char *f
 
 	if (r < 0)
 		return r;
-	r = kmln_decompress(stored.data, stored.size, MODULE_LIMIT, &plain, err);
+	r = kmln_decompress(stored.data, stored.size, build->room, &plain, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", path);
+	build->room -= plain.size;
 	add(build, kmln_pool_printf(build->pool, "m/%s.ko", module->name), S_IFREG | 0644,
 		kmln_pool_memdup(build->pool, plain.data, plain.size), plain.size);
 	return 0;
@@ -104,7 +107,7 @@ int kmln_initramfs_build(struct kmln_tree *tree, const char *modules_folder, str
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
 	KMLN_BUF struct kmln_buf list = {0}, aliases = {0};
-	struct build build = {.pool = pool};
+	struct build build = {.pool = pool, .room = MODULES_LIMIT};
 	int r = 0;
 
 	add(&build, "init", S_IFREG | 0755, kmln_init_program,

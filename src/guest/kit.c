@@ -38,7 +38,7 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 
 	if (kmln_tree_folder(folder, &tree, &err) < 0 ||
 		kmln_kernels_read(
-			tree, NULL, kmln_eq(origin, "cache"), scratch, &kernels, &n, &err) < 0) {
+			tree, NULL, !kmln_eq(origin, "host"), scratch, &kernels, &n, &err) < 0) {
 		kmln_debug("no kernels in %s: %s", folder, err.text);
 		return 0;
 	}
@@ -65,28 +65,49 @@ static int newest_first(const void *a, const void *b)
 	return kmln_release_compare(*(char *const *)b, *(char *const *)a);
 }
 
-int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
-	const struct kmln_facts *facts, struct kmln_kit_entry **entries, size_t *count,
-	struct kmln_error *err)
+int kmln_kits_in(struct kmln_pool *pool, const char *folder, const char *origin,
+	const struct kmln_platform *platform, const struct kmln_facts *facts,
+	struct kmln_kit_entry **entries, size_t *count, struct kmln_error *err)
 {
-	const char *cache = kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
 	KMLN_TREE struct kmln_tree *tree = NULL;
 	KMLN_STRV struct kmln_strv names = {0};
 	struct kmln_error missing;
 
-	*entries = NULL;
-	*count = 0;
-	if (kmln_tree_folder(cache, &tree, &missing) == 0 &&
+	if (kmln_tree_folder(folder, &tree, &missing) == 0 &&
 		kmln_tree_names(tree, "/", &names, err) < 0)
 		return -err->code;
 	if (names.count)
 		qsort(names.items, names.count, sizeof(char *), newest_first);
 	for (size_t i = 0; i < names.count; i++)
 		if (kmln_release_valid(names.items[i]))
-			add_entries(pool, kmln_pool_printf(pool, "%s/%s", cache, names.items[i]),
-				"cache", platform, facts, entries, count);
-	add_entries(pool, "/", "host", platform, facts, entries, count);
+			add_entries(pool, kmln_pool_printf(pool, "%s/%s", folder, names.items[i]),
+				origin, platform, facts, entries, count);
 	return 0;
+}
+
+int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
+	const struct kmln_facts *facts, struct kmln_kit_entry **entries, size_t *count,
+	struct kmln_error *err)
+{
+	const char *fetched = kmln_folder(pool, KMLN_FOLDER_CACHE, "fetched");
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	KMLN_STRV struct kmln_strv keys = {0};
+	struct kmln_error missing;
+	int r;
+
+	*entries = NULL;
+	*count = 0;
+	r = kmln_kits_in(pool, kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels"), "cache", platform,
+		facts, entries, count, err);
+	if (r < 0)
+		return r;
+	add_entries(pool, "/", "host", platform, facts, entries, count);
+	if (kmln_tree_folder(fetched, &tree, &missing) == 0)
+		r = kmln_tree_names(tree, "/", &keys, err);
+	for (size_t i = 0; r == 0 && i < keys.count; i++)
+		r = kmln_kits_in(pool, kmln_pool_printf(pool, "%s/%s", fetched, keys.items[i]),
+			"fetched", platform, facts, entries, count, err);
+	return r;
 }
 
 int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, struct kmln_error *err)
@@ -136,13 +157,16 @@ static int publish(const char *stage, const char *kit, const char *cache, struct
 
 	if (lock < 0)
 		return kmln_fail_sys(err, errno, "%s", cache);
+	/* a thousand files at once: no module may be empty after a power cut */
+	if (syncfs(lock) < 0)
+		return kmln_fail_sys(err, errno, "%s", cache);
 	if (rename(stage, kit) == 0)
 		return kmln_sync_parent(kit, err);
 	if (rename(kit, old) < 0 || rename(stage, kit) < 0)
 		r = kmln_fail_sys(err, errno, "%s", kit);
 	else
 		r = kmln_remove_folder(old, err);
-	return r;
+	return r < 0 ? r : kmln_sync_parent(kit, err);
 }
 
 /* modules.dep and our initramfs; then it is a kit. */
@@ -326,10 +350,10 @@ static int add_folder(const char *folder, const char *cache, struct kmln_pool *p
 	return r;
 }
 
-int kmln_kit_add(
-	const char *path, struct kmln_pool *pool, const char **release, struct kmln_error *err)
+int kmln_kit_add(const char *path, const char *to, struct kmln_pool *pool, const char **release,
+	struct kmln_error *err)
 {
-	const char *cache = kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
+	const char *cache = to ? to : kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
 	KMLN_FD int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r;
 

@@ -17,7 +17,7 @@ struct kmln_kit {
 	struct kmln_tree *tree;
 	struct kmln_pool *pool; /* owned; holds the kernel */
 	struct kmln_kernel *kernel;
-	const char *origin; /* "cache" or "host" */
+	const char *origin; /* "cache", "host" or "fetched" */
 	const char *folder;
 };
 
@@ -33,20 +33,25 @@ struct kmln_kit_entry {
 };
 
 /*
- * Kernels of the cache, then of the host, each newest first. `facts` (may be NULL) is the guest
- * that it shall start. What cannot be read is left out.
+ * Kernels of the cache, then of the host, then those fetched by the keys of some guest ("fetched"),
+ * each newest first. `facts` (may be NULL) is the guest that it shall start. What cannot be read is
+ * left out.
  */
 int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
 	const struct kmln_facts *facts, struct kmln_kit_entry **entries, size_t *count,
 	struct kmln_error *err);
+/* Appends the kits of one folder of kits, newest first; a missing folder has none. */
+int kmln_kits_in(struct kmln_pool *pool, const char *folder, const char *origin,
+	const struct kmln_platform *platform, const struct kmln_facts *facts,
+	struct kmln_kit_entry **entries, size_t *count, struct kmln_error *err);
 int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, struct kmln_error *err);
 
 /*
  * Adds the kernel of a .deb file, or each kernel of a folder laid out as a root filesystem, to the
- * cache. *release (the pool's) is the one that was added, of several the newest. One that is there
- * already is replaced.
+ * folder of kits `to` (NULL: the cache's own). *release (the pool's) is the one that was added, of
+ * several the newest. One that is there already is replaced.
  */
-int kmln_kit_add(
-	const char *path, struct kmln_pool *pool, const char **release, struct kmln_error *err);
+int kmln_kit_add(const char *path, const char *to, struct kmln_pool *pool, const char **release,
+	struct kmln_error *err);
 
 #endif

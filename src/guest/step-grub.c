@@ -2,6 +2,7 @@
 /* GRUB's configuration: one entry, for the kernel and the initramfs of the other steps. */
 #include "guest/steps.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "guest/boot-files.h"
@@ -60,9 +61,29 @@ static void write_config(struct kmln_buf *out, struct kmln_planning *planning, c
 		out, "}\nif [ -f $prefix/custom.cfg ]; then\n\tsource $prefix/custom.cfg\nfi\n");
 }
 
+/* GRUB's own words are divided by blanks, and a guest may call its folders as it likes. */
+static bool plain_path(const char *path)
+{
+	for (; *path; path++)
+		if (!isalnum((unsigned char)*path) && !strchr("._/+-", *path))
+			return false;
+	return true;
+}
+
+/* What is put into /boot would be hidden under another filesystem, and its loader lost. */
+static const struct kmln_fstab_line *other_boot(const struct kmln_facts *facts)
+{
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (kmln_eq(facts->fstab[i].mount, "/boot") ||
+			kmln_eq(facts->fstab[i].mount, "/boot/grub"))
+			return &facts->fstab[i];
+	return NULL;
+}
+
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
+	const struct kmln_fstab_line *other = other_boot(facts);
 	const char *feature = unreadable_feature(facts->root);
 	KMLN_BUF struct kmln_buf text = {0};
 	const char *boot, *folder;
@@ -74,8 +95,15 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		kmln_missing(planning, "a boot loader configuration");
 	if (feature)
 		kmln_missing(planning, "a filesystem that GRUB can read (it has %s)", feature);
+	if (other)
+		kmln_missing(planning, "%s on the root filesystem", other->mount);
 	if (!planning->edits)
 		return 0;
+	if (other)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the guest keeps %s on a filesystem of its own (/etc/fstab:%u), and kmln does "
+			"not convert that yet",
+			other->mount, other->line);
 	if (feature)
 		return kmln_fail(err, KMLN_EINVALID,
 			"the filesystem has the feature %s, which GRUB cannot read: it could not load "
@@ -86,6 +114,10 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		r = kmln_want_folder(planning, "grub", "/boot/grub", &folder, err);
 	if (r < 0)
 		return r;
+	if (!plain_path(boot))
+		return kmln_fail(err, KMLN_EINVALID,
+			"in the guest, /boot is %s, a name that GRUB's configuration cannot hold",
+			boot);
 	write_config(&text, planning, boot);
 	if (!kmln_facts_file(facts, CONFIG)->real) {
 		/* its folder is made by this plan */

@@ -30,7 +30,8 @@ int ext_fail(struct kmln_error *err, errcode_t code, const char *what)
 	case EXT2_ET_INODE_ALLOC_FAIL:
 		return kmln_fail(err, ENOSPC, "%s: the guest's filesystem is full", what);
 	case EXT2_ET_NO_MEMORY:
-		abort();
+		return kmln_fail(err, KMLN_EINVALID,
+			"%s: it asks for more memory than there is, and must be damaged", what);
 	default:
 		break;
 	}

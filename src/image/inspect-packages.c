@@ -11,6 +11,8 @@
 #define STATUS "/var/lib/dpkg/status"
 #define PACKAGES_MAX 200000
 #define FIELD_MAX 512
+/* a file with holes can claim to be endless */
+#define STATUS_MAX (1ull << 30)
 
 enum field { PACKAGE, STATUS_FIELD, VERSION, ARCHITECTURE, FIELDS };
 
@@ -18,6 +20,7 @@ struct status_reader {
 	struct kmln_facts *facts;
 	char line[FIELD_MAX]; /* the line that is being read, cut at its end */
 	size_t used;
+	uint64_t read; /* bytes of the file so far */
 	char fields[FIELDS][FIELD_MAX];
 };
 
@@ -67,7 +70,9 @@ static int read_piece(void *data, const char *bytes, size_t size, struct kmln_er
 {
 	struct status_reader *reader = data;
 
-	(void)err;
+	reader->read += size;
+	if (reader->read > STATUS_MAX)
+		return kmln_fail(err, KMLN_EINVALID, "longer than 1 GiB");
 	for (size_t i = 0; i < size; i++) {
 		if (bytes[i] == '\n')
 			end_line(reader);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_LIMIT (32u << 20)
+#define SOFTDEPS_MAX 1000 /* each is looked at for each module; a distribution has thirty */
+#define FILE_LIMIT (6u << 20) /* a distribution's biggest is 2 MB */
 
 struct entry {
 	struct kmln_module module; /* first: a kmln_module is its entry */
@@ -183,7 +184,7 @@ static void parse_softdep(struct kmln_modules *modules, struct kmln_pool *pool, 
 		if (!kmln_eq(strsep(&line, " "), "softdep") || !line)
 			continue;
 		module = strsep(&line, " ");
-		if (line)
+		if (line && modules->softdep_count < SOFTDEPS_MAX)
 			name = name_of(pool, module, strlen(module));
 		if (name)
 			*(struct softdep *)kmln_pool_append(pool, &modules->softdeps,

@@ -10,6 +10,7 @@
 
 #define LINKS_MAX 40
 #define PATH_LIMIT 4096
+#define NAMES_MAX 100000
 
 static int check_path(const char *path, struct kmln_error *err)
 {
@@ -211,8 +212,12 @@ int kmln_tree_load(struct kmln_tree *tree, const char *path, size_t limit, struc
 
 static int add_name(void *data, const char *name, struct kmln_error *err)
 {
-	(void)err;
-	kmln_strv_add(data, name);
+	struct kmln_strv *names = data;
+
+	/* a damaged folder may go on for ever */
+	if (names->count >= NAMES_MAX)
+		return kmln_fail(err, KMLN_EINVALID, "more than %d names", NAMES_MAX);
+	kmln_strv_add(names, name);
 	return 0;
 }
 

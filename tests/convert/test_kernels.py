@@ -300,8 +300,12 @@ def test_fetched(guest, home, tmp_path, ordinary_user):
     release, why = re.search(r"^kmln: kernel (\S+): (.*)$", run.err, re.M).groups()
     assert release.endswith("-cloud-amd64") and why == "fetched from the guest's own package sources"
     assert f"/boot/initrd.img-{release}" in run.out
-    cache = ordinary_user.home / "kmln/cache/kernels"
-    assert os.listdir(cache) == [release]
-    # the next time it is there
+    # whoever has these keys chose it, so it is kept for guests with the same sources and keys only
+    kits = list((ordinary_user.home / "kmln/cache/fetched").iterdir())
+    assert len(kits) == 1 and os.listdir(kits[0]) == [release]
+    assert not (ordinary_user.home / "kmln/cache/kernels").exists()
     again = runner.run(argv, user=ordinary_user, expect=0, timeout=60)
-    assert again.err == f"kmln: kernel {release}: it is in the cache\n"
+    assert again.err == f"kmln: kernel {release}: {why}\n"
+    images.put(image, "/etc/apt/sources.list", b"deb http://127.0.0.1:9/debian bookworm main\n", 0o644)
+    other = runner.run(argv, user=ordinary_user, expect=5, timeout=60)
+    assert "no kernel was to be had" in other.err
