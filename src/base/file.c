@@ -23,7 +23,7 @@ int kmln_open(const char *path, int flags, mode_t mode, struct kmln_error *err)
 {
 	int fd = open(path, flags | O_CLOEXEC, mode);
 
-	return fd < 0 ? kmln_fail_sys(err, errno, "%s", path) : fd;
+	return fd < 0 ? kmln_fail_sys(err, errno, "%s", *path ? path : "''") : fd;
 }
 
 int kmln_pread_all(int fd, void *data, size_t size, uint64_t offset, struct kmln_error *err)

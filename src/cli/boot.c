@@ -291,6 +291,7 @@ static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_err
 		return r;
 	kmln_sandbox_spawn(&boot->sandbox, &program,
 		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
+	spawn->scratch = boot->scratch.path;
 	if (uml)
 		spawn->type_ahead = UML_TYPE_AHEAD;
 	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);

@@ -33,6 +33,7 @@ struct kmln_spawn {
 	const char *const *sandbox; /* what confines it and what it sees, for people; NULL-ended */
 	const struct kmln_action_link *links;
 	size_t link_count;
+	const char *scratch; /* a folder of files made for it, which goes with it; NULL: none */
 	bool confined; /* by namespaces: all its processes end with the first one */
 	/* Bytes that may be typed while the guest does not read them (run/typing.h); 0: any. */
 	size_t type_ahead;

@@ -44,7 +44,7 @@ _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder,
 
 /* Sleeps until kmln is gone. The group's number is still its own then: nobody but kmln, or whoever
  * inherits its children, waits for it. */
-_Noreturn static void keep(pid_t group, const char *folder, int lifeline)
+_Noreturn static void keep(pid_t group, const char *folder, const char *scratch, int lifeline)
 {
 	const struct timespec moment = {.tv_nsec = 100000000};
 	struct kmln_error ignored;
@@ -59,10 +59,12 @@ _Noreturn static void keep(pid_t group, const char *folder, int lifeline)
 	/* processes of a namespace that is ending may still make files */
 	for (int i = 0; i < 20 && kmln_remove_folder(folder, &ignored) < 0; i++)
 		nanosleep(&moment, NULL);
+	if (scratch)
+		kmln_remove_folder(scratch, &ignored);
 	_exit(0);
 }
 
-static int start_keeper(struct kmln_process *process, struct kmln_error *err)
+static int start_keeper(struct kmln_process *process, const char *scratch, struct kmln_error *err)
 {
 	KMLN_FD int theirs = -1;
 	int pipes[2];
@@ -73,7 +75,7 @@ static int start_keeper(struct kmln_process *process, struct kmln_error *err)
 	process->lifeline = pipes[1];
 	process->keeper = fork();
 	if (process->keeper == 0)
-		keep(process->pid, process->folder.path, theirs);
+		keep(process->pid, process->folder.path, scratch, theirs);
 	if (process->keeper < 0) {
 		process->keeper = 0;
 		return kmln_fail_sys(err, errno, "fork");
@@ -132,7 +134,7 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return kmln_fail_sys(err, errno, "pidfd_open");
-	return start_keeper(process, err);
+	return start_keeper(process, spawn->scratch, err);
 }
 
 int kmln_process_end(struct kmln_process *process)

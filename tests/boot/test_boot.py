@@ -175,6 +175,28 @@ def test_image_in_use(kmln, image, tmp_path, platform):
     kmln("boot", "--on", "uml", image, "--until", guests.READY, "--timeout", "60", expect=0)
 
 
+def test_no_kernel_is_left(kmln, image, guest, tmp_path):
+    """A kernel from beside the image lies in a folder of its own, which goes even after kill -9."""
+    runner.need_program("qemu-system-x86_64", "qemu-system-x86")
+    kmln("kernel", "add", guest("kernel"), expect=0)
+    own = tmp_path / "own"
+    own.mkdir()
+    child = subprocess.Popen([BUILD / "kmln", "boot", "--on", "qemu", "--snapshot", image, "--until",
+                              "never said"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL,
+                             env={**os.environ, **runner.sanitizer_env(), "TMPDIR": str(own),
+                                  "KMLN_HOME": str(tmp_path / "kmln-home")})
+    try:
+        machines.wait_for(lambda: len(list(own.glob("kmln.*"))) == 2 and
+                          len(machines.descendants(child.pid)) >= 4, "boot")
+        below = machines.descendants(child.pid)
+    finally:
+        child.kill()
+        child.wait(10)
+    assert machines.left_over(below) == []
+    machines.wait_for(lambda: not list(own.iterdir()), "the keeper", 10)
+
+
 class Terminal:
     """kmln at a terminal of its own."""
 
