@@ -24,6 +24,7 @@ def pytest_configure_node(node):
     node.workerinput["kmln_shared"] = str(node.config.kmln_shared)
 
 
+@pytest.hookimpl(trylast=True)  # when what is not wanted has been taken out
 def pytest_collection_modifyitems(items):
     """Tests with machines first, shared out evenly: two workers get the first and the second eighth of
     the list, and a worker that is left with all slow ones at the end makes the other wait."""
