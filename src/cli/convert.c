@@ -28,7 +28,7 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, to), targets},
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
-	{"output-format", 'O', KMLN_OPT_CHOICE, "FORMAT",
+	{"as", 'O', KMLN_OPT_CHOICE, "FORMAT",
 		"raw (default), qcow2, vmdk or vdi; composite: a disk made of IMAGE itself and small "
 		"files beside it, with --in-place",
 		offsetof(struct options, form), forms},
@@ -193,9 +193,8 @@ const struct kmln_command kmln_command_convert = {
 	.name = "convert",
 	.args = "IMAGE...",
 	.summary = "Convert a guest's image for another platform, with all it holds",
-	.details =
-		"IMAGE is only read, unless --in-place is given. OUT appears when it is complete and "
-		"checked.",
+	.details = "IMAGE is only read, unless --in-place is given.\n"
+		   "OUT appears when it is complete and checked.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_args = 1,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One job on several images at once: each in a process of its own, so that none disturbs another. */
+/* One job on several images at once: each in a process of its own, so that none disturbs another.
+ */
 #ifndef KMLN_CLI_MANY_H
 #define KMLN_CLI_MANY_H
 
