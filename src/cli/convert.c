@@ -28,7 +28,7 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, to), targets},
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
-	{"as", 'O', KMLN_OPT_CHOICE, "FORMAT",
+	{"as", 'O', KMLN_OPT_CHOICE, "KIND",
 		"raw (default), qcow2, vmdk or vdi; composite: a disk made of IMAGE itself and small "
 		"files beside it, with --in-place",
 		offsetof(struct options, form), forms},

@@ -194,7 +194,7 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
 }
 
-static int read_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
 	int r;
 
@@ -229,7 +229,7 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 		r = looks_like_root(tree, &damage);
 		if (r > 0) {
 			facts->root = fs;
-			return read_guest(tree, facts, err);
+			return kmln_inspect_guest(tree, facts, err);
 		}
 		if (r < 0)
 			fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
