@@ -32,6 +32,7 @@ const char *kmln_init_name(enum kmln_init init)
 		[KMLN_INIT_OPENRC] = "openrc",
 		[KMLN_INIT_SCRIPT] = "script",
 		[KMLN_INIT_OTHER] = "other",
+		[KMLN_INIT_UPSTART] = "upstart",
 	};
 
 	return names[init];
