@@ -6,6 +6,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "image/inspect-parts.h"
+
 /* The value of KEY=value in a shell-like file, quotes and backslashes taken off; or NULL. */
 static const char *shell_value(struct kmln_facts *facts, const char *text, const char *key)
 {
@@ -89,6 +91,16 @@ static void find_arch(struct kmln_tree *tree, struct kmln_facts *facts)
 	}
 }
 
+void kmln_parse_os_release(struct kmln_facts *facts, const char *path, const char *text)
+{
+	(void)path;
+	facts->os_id = shell_value(facts, text, "ID");
+	facts->os_like = shell_value(facts, text, "ID_LIKE");
+	facts->os_version = shell_value(facts, text, "VERSION_ID");
+	facts->os_codename = shell_value(facts, text, "VERSION_CODENAME");
+	facts->os_name = shell_value(facts, text, "PRETTY_NAME");
+}
+
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
 	const char *text = kmln_inspect_text(tree, facts, "/etc/os-release");
@@ -97,13 +109,8 @@ int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kml
 	(void)err;
 	if (!text)
 		text = kmln_inspect_text(tree, facts, "/usr/lib/os-release");
-	if (text) {
-		facts->os_id = shell_value(facts, text, "ID");
-		facts->os_like = shell_value(facts, text, "ID_LIKE");
-		facts->os_version = shell_value(facts, text, "VERSION_ID");
-		facts->os_codename = shell_value(facts, text, "VERSION_CODENAME");
-		facts->os_name = shell_value(facts, text, "PRETTY_NAME");
-	}
+	if (text)
+		kmln_parse_os_release(facts, "/etc/os-release", text);
 	if (hostname) {
 		size_t n = strcspn(hostname, " \t\r\n");
 
