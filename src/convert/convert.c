@@ -18,10 +18,10 @@
 #include "guest/grub.h"
 #include "guest/initramfs.h"
 #include "image/check.h"
+#include "image/copy.h"
 #include "image/ext.h"
 #include "image/inspect.h"
 #include "run/apply.h"
-#include "run/copy.h"
 
 #define MIB (1ull << 20)
 
@@ -63,18 +63,21 @@ static int recover(struct work *work, struct kmln_error *err)
 	const char *beside = work->job->out ? work->job->out : work->job->image;
 	KMLN_OUTPUT struct kmln_output copy = {.fd = -1};
 	KMLN_FREE char *name = kmln_printf("%s.recovered", beside);
-	uint64_t offset = work->facts->root->range.offset;
+	const struct kmln_range range = work->facts->root->range;
 	int r;
 
 	kmln_note("the filesystem was not unmounted: its journal is replayed on a copy");
 	r = kmln_output_open(name, true, &copy, err);
+	if (r == 0 && ftruncate(copy.fd, (off_t)work->source.size) < 0)
+		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
-		r = kmln_copy_sparse(work->source.fd, work->source.size, copy.fd, 0, err);
+		r = kmln_disk_wrap(copy.fd, &work->recovered, err);
 	if (r == 0)
-		r = kmln_check_preen(copy.fd, offset, err);
+		r = kmln_copy(work->source.device, work->recovered.device, 0, err);
+	if (r == 0)
+		r = kmln_check_preen(work->recovered.device, &range, err);
 	if (r < 0)
 		return r;
-	work->recovered = work->source;
 	work->recovered.fd = copy.fd;
 	copy.fd = -1;
 	work->from = &work->recovered;
@@ -96,7 +99,7 @@ static int check_source(struct work *work, struct kmln_error *err)
 			"disk; take it off first: tune2fs -O ^mmp");
 	if (has_feature(root, "needs_recovery"))
 		return recover(work, err);
-	return kmln_check_clean(work->from->fd, root->range.offset, err);
+	return kmln_check_clean(work->from->device, &root->range, err);
 }
 
 static int read_source(struct work *work, struct kmln_error *err)
@@ -143,7 +146,7 @@ static int prepare(struct work *work, struct kmln_error *err)
 
 	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	if (r == 0)
-		r = kmln_tree_ext(work->from->fd, &root->range, false, &guest, err);
+		r = kmln_tree_ext(work->from->device, &root->range, false, &guest, err);
 	if (r == 0)
 		r = kmln_choose_kernel(work->facts, work->job->to, work->job->kernel, guest,
 			work->pool, &work->choice, err);
@@ -233,50 +236,59 @@ static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	uint64_t offset = shift ? shift->offset : 0;
+	uint64_t bytes = offset + (resize ? resize->size : work->from->size);
 	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
+	KMLN_DISK struct kmln_disk small = {.fd = -1}, to = {.fd = -1};
 	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
 	const struct kmln_range whole = {0, resize ? resize->size : 0};
 	struct kmln_ext_super super;
 	int r;
 
-	if (!resize)
-		return kmln_copy_sparse(work->from->fd, work->from->size, fd, offset, err);
+	/* a partition is whole sectors long, a file may be less */
+	if (ftruncate(fd, (off_t)((bytes + 511) & ~511ull)) < 0)
+		return kmln_fail_sys(err, errno, "make room");
+	r = kmln_disk_wrap(fd, &to, err);
+	if (r < 0 || !resize)
+		return r < 0 ? r : kmln_copy(work->from->device, to.device, offset, err);
 	r = kmln_output_open(name, true, &bare, err);
+	if (r == 0 && ftruncate(bare.fd, (off_t)resize->size) < 0)
+		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
-		r = kmln_copy_sparse(work->from->fd, work->from->size, bare.fd, 0, err);
+		r = kmln_disk_wrap(bare.fd, &small, err);
 	if (r == 0)
-		r = kmln_check_resize(bare.fd, 0, resize->size, err);
+		r = kmln_copy(work->from->device, small.device, 0, err);
 	if (r == 0)
-		r = kmln_ext_super_read(bare.fd, &whole, work->pool, &super, err);
+		r = kmln_check_resize(bare.fd, resize->size, err);
+	if (r == 0 && ftruncate(bare.fd, (off_t)resize->size) < 0)
+		r = kmln_fail_sys(err, errno, "make room");
+	if (r == 0)
+		r = kmln_ext_super_read(small.device, &whole, work->pool, &super, err);
 	if (r < 0)
 		return r;
 	/* resize2fs leaves out a last block group too small to be of use: do not ask for it again
 	 */
 	work->goal.size = super.bytes;
-	if (ftruncate(bare.fd, (off_t)resize->size) < 0)
-		return kmln_fail_sys(err, errno, "make room");
-	return kmln_copy_sparse(bare.fd, resize->size, fd, offset, err);
+	return kmln_copy(small.device, to.device, offset, err);
 }
 
 static int fill(struct work *work, int fd, struct kmln_error *err)
 {
 	const struct kmln_range range = root_range(work);
 	KMLN_TREE struct kmln_tree *tree = NULL;
-	struct stat st;
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	int r = copy_disk(work, fd, err);
 
-	/* a partition is whole sectors long, a file may be less */
-	if (r == 0 && (fstat(fd, &st) < 0 || ftruncate(fd, (st.st_size + 511) & ~511) < 0))
-		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
-		r = kmln_tree_ext(fd, &range, true, &tree, err);
+		r = kmln_disk_wrap(fd, &disk, err);
+	if (r == 0)
+		r = kmln_tree_ext(disk.device, &range, true, &tree, err);
 	if (r == 0)
 		r = kmln_apply_tree(&work->edits, tree, work->choice.kit.tree, err);
 	if (r == 0)
 		r = kmln_tree_close(&tree, err);
 	/* libext2fs does not count for quotas; e2fsck does, and finds nothing else to do */
 	if (r == 0 && has_feature(work->facts->root, "quota"))
-		r = kmln_check_preen(fd, range.offset, err);
+		r = kmln_check_preen(disk.device, &range, err);
 	if (r == 0)
 		r = kmln_apply_bytes(&work->edits, fd, err);
 	return r;
@@ -285,19 +297,17 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 /* Looks at the result as if it were any image. */
 static int verify(const struct work *work, int fd, struct kmln_error *err)
 {
-	struct kmln_disk disk = {.fd = fd, .format = "raw"};
+	const struct kmln_range range = root_range(work);
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	KMLN_FACTS struct kmln_facts *facts = NULL;
 	KMLN_EDITS struct kmln_edits edits = {0};
 	KMLN_BUF struct kmln_buf text = {0};
-	struct stat st;
-	int r = kmln_check_clean(fd, root_range(work).offset, err);
+	int r = kmln_disk_wrap(fd, &disk, err);
 
-	if (r < 0)
-		return kmln_wrap(err, "after the conversion");
-	if (fstat(fd, &st) < 0)
-		return kmln_fail_sys(err, errno, "stat");
-	disk.size = (uint64_t)st.st_size;
-	r = kmln_inspect(&disk, &facts, err);
+	if (r == 0)
+		r = kmln_check_clean(disk.device, &range, err);
+	if (r == 0)
+		r = kmln_inspect(&disk, &facts, err);
 	if (r < 0)
 		return kmln_wrap(err, "after the conversion");
 	kmln_edits_init(&edits, facts->pool);

@@ -36,31 +36,44 @@ static int run(const char *const *argv, int fd, struct kmln_buf *words, struct k
 	return status;
 }
 
-static char *device(int fd, uint64_t offset)
+/* The words by which e2fsprogs find the filesystem; NULL where it does not lie in one file. */
+static char *name_of(struct kmln_device *device, const struct kmln_range *range, int *fd)
 {
-	return kmln_printf("/proc/self/fd/%d?offset=%llu", fd, (unsigned long long)offset);
+	uint64_t offset;
+
+	if (!kmln_device_file(device, range, fd, &offset))
+		return NULL;
+	return kmln_printf("/proc/self/fd/%d?offset=%llu", *fd, (unsigned long long)offset);
 }
 
-int kmln_check_clean(int fd, uint64_t offset, struct kmln_error *err)
+int kmln_check_clean(
+	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf words = {0};
-	KMLN_FREE char *name = device(fd, offset);
+	int fd, status;
+	KMLN_FREE char *name = name_of(device, range, &fd);
 	const char *const argv[] = {"e2fsck", "-f", "-n", name, NULL};
-	int status = run(argv, fd, &words, err);
 
+	if (!name)
+		return kmln_fail(err, ENOTSUP, "the filesystem cannot be checked in this format");
+	status = run(argv, fd, &words, err);
 	if (status <= 0)
 		return status;
 	return kmln_fail(
 		err, KMLN_EINVALID, "the filesystem has errors, says e2fsck: %s", words.data);
 }
 
-int kmln_check_preen(int fd, uint64_t offset, struct kmln_error *err)
+int kmln_check_preen(
+	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf words = {0};
-	KMLN_FREE char *name = device(fd, offset);
+	int fd, status;
+	KMLN_FREE char *name = name_of(device, range, &fd);
 	const char *const argv[] = {"e2fsck", "-f", "-p", name, NULL};
-	int status = run(argv, fd, &words, err);
 
+	if (!name)
+		return kmln_fail(err, ENOTSUP, "the filesystem cannot be checked in this format");
+	status = run(argv, fd, &words, err);
 	if (status < 0)
 		return status;
 	if (status <= 1)
@@ -69,10 +82,10 @@ int kmln_check_preen(int fd, uint64_t offset, struct kmln_error *err)
 		"the filesystem has errors that need a decision, says e2fsck: %s", words.data);
 }
 
-int kmln_check_resize(int fd, uint64_t offset, uint64_t size, struct kmln_error *err)
+int kmln_check_resize(int fd, uint64_t size, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf words = {0};
-	KMLN_FREE char *name = device(fd, offset);
+	KMLN_FREE char *name = kmln_printf("/proc/self/fd/%d", fd);
 	KMLN_FREE char *kib = kmln_printf("%lluK", (unsigned long long)(size / 1024));
 	const char *const argv[] = {"resize2fs", "-f", name, kib, NULL};
 	int status = run(argv, fd, &words, err);

@@ -101,11 +101,27 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 	}
 	if (r < 0)
 		kmln_disk_close(disk);
+	else
+		disk->device = kmln_device_fd(disk->fd, 0, disk->size, writable);
 	return r < 0 ? r : 0;
+}
+
+int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err)
+{
+	struct stat st;
+
+	*disk = (struct kmln_disk){.fd = -1, .format = "raw"};
+	if (fstat(fd, &st) < 0)
+		return kmln_fail_sys(err, errno, "stat");
+	disk->size = (uint64_t)st.st_size;
+	disk->allocated = (uint64_t)st.st_blocks * 512;
+	disk->device = kmln_device_fd(fd, 0, disk->size, true);
+	return 0;
 }
 
 void kmln_disk_close(struct kmln_disk *disk)
 {
+	kmln_device_close(&disk->device);
 	kmln_close_cleanup(&disk->fd);
 }
 

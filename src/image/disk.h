@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An image file: opened once, locked against machines that run on it, and known by its format. All
- * further access goes through this descriptor, so what was locked is what is read and written.
+ * further access goes through its device, so what was locked is what is read and written.
  */
 #ifndef KMLN_IMAGE_DISK_H
 #define KMLN_IMAGE_DISK_H
 
 #include <stdint.h>
 
-#include "base/mem.h"
+#include "image/device.h"
 
 struct kmln_disk {
-	int fd; /* -1: not open */
-	uint64_t size; /* bytes */
+	int fd; /* the file that was named, for locks; -1: not open */
+	struct kmln_device *device; /* its bytes, as the guest sees them; NULL: not open */
+	uint64_t size; /* of the device, bytes */
 	uint64_t allocated; /* bytes that the host's filesystem has given it: less where it has
 			       holes */
 	const char *format; /* "raw", or the name of a format that is only recognised */
@@ -25,6 +26,8 @@ struct kmln_disk {
  */
 int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err);
 void kmln_disk_close(struct kmln_disk *disk);
+/* A raw image that is open already, for reading and writing; the descriptor stays the caller's. */
+int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err);
 
 /*
  * Keeps machines from writing to the image until it is closed, and fails (EBUSY) where one has it
@@ -35,10 +38,5 @@ void kmln_disk_close(struct kmln_disk *disk);
 int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err);
 /* 1 where a machine has the image open for writing, 0 where none has. */
 int kmln_disk_busy(const struct kmln_disk *disk);
-
-/* A part of an image that holds one filesystem. Bytes. */
-struct kmln_range {
-	uint64_t offset, size;
-};
 
 #endif

@@ -123,7 +123,7 @@ static int read_head(const struct kmln_disk *disk, struct kmln_facts *facts, str
 	if (size < 512)
 		return kmln_fail(err, KMLN_EINVALID, "a partition begins in the first sector");
 	head = kmln_pool_alloc(facts->pool, (size_t)size);
-	r = kmln_pread_all(disk->fd, head, (size_t)size, 0, err);
+	r = kmln_device_read(disk->device, head, (size_t)size, 0, err);
 	if (r < 0)
 		return r;
 	facts->head = head;
@@ -224,7 +224,7 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 
 		if (!fs->is_ext)
 			continue;
-		r = kmln_tree_ext(disk->fd, &fs->range, false, &tree, err);
+		r = kmln_tree_ext(disk->device, &fs->range, false, &tree, err);
 		if (r < 0)
 			return r;
 		r = looks_like_root(tree, &damage);

@@ -97,7 +97,7 @@ static int read_table(struct fdisk_context *context, const struct kmln_disk *dis
 static int refuse_lost_gpt(const struct kmln_disk *disk, struct kmln_error *err)
 {
 	unsigned char sector[512];
-	int r = kmln_pread_all(disk->fd, sector, sizeof(sector), 0, err);
+	int r = kmln_device_read(disk->device, sector, sizeof(sector), 0, err);
 
 	if (r < 0 || sector[510] != 0x55 || sector[511] != 0xaa)
 		return r;
@@ -112,14 +112,17 @@ int kmln_partitions_read(
 	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
 {
 	KMLN_CLEANUP(context_cleanup) struct fdisk_context *context = fdisk_new_context();
-	int r;
+	uint64_t start;
+	int fd, r;
 
 	if (!context)
 		abort();
 	if (disk->size < 512)
 		return 0;
+	if (!kmln_device_file(disk->device, NULL, &fd, &start) || start)
+		return kmln_fail(err, ENOTSUP, "partitions cannot be read in this format");
 	fdisk_disable_dialogs(context, 1);
-	r = fdisk_assign_device_by_fd(context, disk->fd, "image", 1);
+	r = fdisk_assign_device_by_fd(context, fd, "image", 1);
 	if (r < 0)
 		return kmln_fail_sys(err, -r, "the partition table");
 	if (!fdisk_is_label(context, GPT))

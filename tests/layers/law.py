@@ -14,7 +14,7 @@ ROOMS = {
     "text": ["base"],
     "plan": ["base"],
     "tree": ["plan"],
-    "image": ["tree", "text"],
+    "image": ["tree", "text", "run"],
     "run": ["tree"],
     "platform": ["plan", "text"],
     "guest": ["platform", "image"],
