@@ -44,7 +44,7 @@ struct root {
 };
 
 struct btrfs {
-	const struct kmln_region *part;
+	const struct kmln_part *part;
 	struct kmln_pool *pool; /* of this look */
 	uint64_t device;
 	size_t node_size;
@@ -95,7 +95,7 @@ static bool read_logical(struct btrfs *fs, void *to, size_t size, uint64_t logic
 		if (logical < c->logical || into >= c->size || size > c->size - into)
 			continue;
 		return !kmln_add_overflow(c->physical, into, &at) &&
-		       kmln_region_read(fs->part, to, size, at);
+		       kmln_volume_read(fs->part, to, size, at);
 	}
 	return false;
 }
@@ -286,7 +286,7 @@ static void read_system_chunks(struct btrfs *fs, const unsigned char *super)
 	}
 }
 
-void kmln_volume_btrfs(const struct kmln_region *part, struct kmln_volume *v, struct kmln_pool *pool)
+void kmln_volume_btrfs(const struct kmln_part *part, struct kmln_volume *v, struct kmln_pool *pool)
 {
 	KMLN_POOL struct kmln_pool *own = kmln_pool_new();
 	struct btrfs fs = {.part = part, .pool = own};
@@ -294,7 +294,7 @@ void kmln_volume_btrfs(const struct kmln_region *part, struct kmln_volume *v, st
 	const struct search roots = {0, UINT64_MAX, on_root, NULL};
 	unsigned char super[4096];
 
-	if (!kmln_region_read(part, super, sizeof(super), SUPER) ||
+	if (!kmln_volume_read(part, super, sizeof(super), SUPER) ||
 		memcmp(super + 64, "_BHRfS_M", 8) != 0) {
 		v->problem = "its superblock cannot be read";
 		return;

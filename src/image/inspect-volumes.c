@@ -13,7 +13,7 @@
 #define METADATA_MAX (1u << 20) /* LVM's own default for the area as a whole */
 #define NAME_MAX_ 128
 
-bool kmln_region_read(const struct kmln_region *part, void *to, size_t size, uint64_t offset)
+bool kmln_volume_read(const struct kmln_part *part, void *to, size_t size, uint64_t offset)
 {
 	struct kmln_error ignored;
 	uint64_t at;
@@ -21,7 +21,7 @@ bool kmln_region_read(const struct kmln_region *part, void *to, size_t size, uin
 	if (offset > part->range.size || size > part->range.size - offset ||
 		kmln_add_overflow(part->range.offset, offset, &at))
 		return false;
-	return part->read(part->data, to, size, at, &ignored) == 0;
+	return kmln_device_read(part->device, to, size, at, &ignored) == 0;
 }
 
 uint64_t kmln_le(const unsigned char *at, int bytes)
@@ -63,11 +63,12 @@ static const char *field(struct kmln_pool *pool, const unsigned char *at, size_t
 
 /* ---- LUKS ---- */
 
-void kmln_volume_luks(const struct kmln_region *part, struct kmln_volume *v, struct kmln_pool *pool)
+void kmln_volume_luks(const struct kmln_part *part, struct kmln_volume *v, struct kmln_pool *pool)
 {
 	unsigned char head[512];
 
-	if (!kmln_region_read(part, head, sizeof(head), 0) || memcmp(head, "LUKS\xba\xbe", 6) != 0) {
+	if (!kmln_volume_read(part, head, sizeof(head), 0) ||
+		memcmp(head, "LUKS\xba\xbe", 6) != 0) {
 		v->problem = "its header cannot be read";
 		return;
 	}
@@ -100,7 +101,7 @@ static bool has_md_magic(const unsigned char *super, unsigned major)
 }
 
 /* At 4 kB (1.2), at the beginning (1.1), 8 kB before the end (1.0), in the last 128 kB (0.90). */
-void kmln_volume_md(const struct kmln_region *part, struct kmln_volume *v, struct kmln_pool *pool)
+void kmln_volume_md(const struct kmln_part *part, struct kmln_volume *v, struct kmln_pool *pool)
 {
 	const uint64_t size = part->range.size;
 	const struct {
@@ -111,7 +112,7 @@ void kmln_volume_md(const struct kmln_region *part, struct kmln_volume *v, struc
 	unsigned char super[256], uuid[16];
 
 	for (size_t i = 0; i < KMLN_COUNT(places); i++) {
-		if (!kmln_region_read(part, super, sizeof(super), places[i].offset) ||
+		if (!kmln_volume_read(part, super, sizeof(super), places[i].offset) ||
 			!has_md_magic(super, 1))
 			continue;
 		v->version = places[i].version;
@@ -121,7 +122,7 @@ void kmln_volume_md(const struct kmln_region *part, struct kmln_volume *v, struc
 		return;
 	}
 	if (size >= 131072 &&
-		kmln_region_read(part, super, sizeof(super), (size & ~UINT64_C(65535)) - 65536) &&
+		kmln_volume_read(part, super, sizeof(super), (size & ~UINT64_C(65535)) - 65536) &&
 		has_md_magic(super, 0)) {
 		memcpy(uuid, super + 20, 4);
 		memcpy(uuid + 4, super + 52, 12);
@@ -223,13 +224,13 @@ void kmln_parse_lvm(struct kmln_volume *v, struct kmln_pool *pool, const char *t
 
 /* The metadata is written round in its area, whose first 512 bytes are the head. */
 static void read_metadata(
-	const struct kmln_region *part, struct kmln_volume *v, struct kmln_pool *pool, uint64_t area)
+	const struct kmln_part *part, struct kmln_volume *v, struct kmln_pool *pool, uint64_t area)
 {
 	KMLN_FREE char *text = NULL;
 	unsigned char head[512];
 	uint64_t area_size, offset, size, first;
 
-	if (!kmln_region_read(part, head, sizeof(head), area) ||
+	if (!kmln_volume_read(part, head, sizeof(head), area) ||
 		memcmp(head + 4, " LVM2 x[5A%r0N*>", 16) != 0) {
 		v->problem = "its metadata cannot be read";
 		return;
@@ -248,8 +249,8 @@ static void read_metadata(
 	}
 	text = kmln_malloc((size_t)size + 1);
 	first = area_size - offset < size ? area_size - offset : size;
-	if (!kmln_region_read(part, text, (size_t)first, area + offset) ||
-		!kmln_region_read(part, text + first, (size_t)(size - first), area + 512)) {
+	if (!kmln_volume_read(part, text, (size_t)first, area + offset) ||
+		!kmln_volume_read(part, text + first, (size_t)(size - first), area + 512)) {
 		v->problem = "its metadata cannot be read";
 		return;
 	}
@@ -260,7 +261,7 @@ static void read_metadata(
 }
 
 /* The label in one of the first four sectors; behind it lists of areas: of data, of metadata. */
-void kmln_volume_lvm(const struct kmln_region *part, struct kmln_volume *v, struct kmln_pool *pool)
+void kmln_volume_lvm(const struct kmln_part *part, struct kmln_volume *v, struct kmln_pool *pool)
 {
 	unsigned char sector[512];
 
@@ -268,7 +269,7 @@ void kmln_volume_lvm(const struct kmln_region *part, struct kmln_volume *v, stru
 		uint64_t at, area = 0;
 		int lists = 0;
 
-		if (!kmln_region_read(part, sector, sizeof(sector), UINT64_C(512) * i) ||
+		if (!kmln_volume_read(part, sector, sizeof(sector), UINT64_C(512) * i) ||
 			memcmp(sector, "LABELONE", 8) != 0 ||
 			memcmp(sector + 24, "LVM2 001", 8) != 0)
 			continue;
@@ -293,11 +294,11 @@ void kmln_volume_lvm(const struct kmln_region *part, struct kmln_volume *v, stru
 
 /* ---- all ---- */
 
-void kmln_inspect_volumes(kmln_bytes_fn read, void *data, struct kmln_facts *facts)
+void kmln_inspect_volumes(struct kmln_device *device, struct kmln_facts *facts)
 {
 	static const struct {
 		const char *blkid, *type;
-		void (*look)(const struct kmln_region *part, struct kmln_volume *v,
+		void (*look)(const struct kmln_part *part, struct kmln_volume *v,
 			struct kmln_pool *pool);
 	} kinds[] = {{"LVM2_member", "lvm", kmln_volume_lvm},
 		{"crypto_LUKS", "luks", kmln_volume_luks},
@@ -305,7 +306,7 @@ void kmln_inspect_volumes(kmln_bytes_fn read, void *data, struct kmln_facts *fac
 
 	for (size_t i = 0; i < facts->filesystem_count; i++) {
 		const struct kmln_filesystem *fs = &facts->filesystems[i];
-		const struct kmln_region part = {read, data, fs->range};
+		const struct kmln_part part = {device, fs->range};
 
 		for (size_t k = 0; k < KMLN_COUNT(kinds); k++) {
 			struct kmln_volume *v;
