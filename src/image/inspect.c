@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "image/ext.h"
+#include "image/inspect-volumes.h"
 #include "image/partitions.h"
 
 #define HEAD_MAX (1u << 20)
@@ -32,6 +33,7 @@ const char *kmln_init_name(enum kmln_init init)
 		[KMLN_INIT_OPENRC] = "openrc",
 		[KMLN_INIT_SCRIPT] = "script",
 		[KMLN_INIT_OTHER] = "other",
+		[KMLN_INIT_UPSTART] = "upstart",
 	};
 
 	return names[init];
@@ -269,6 +271,8 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	r = kmln_partitions_read(disk, f, err);
 	if (r == 0)
 		r = kmln_filesystems_read(disk, f, err);
+	if (r == 0)
+		kmln_inspect_volumes(disk->device, f);
 	if (r == 0)
 		r = read_head(disk, f, err);
 	if (r == 0 && !f->table && !f->filesystem_count)

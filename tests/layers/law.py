@@ -36,6 +36,8 @@ HOMES = {
     "blkid": (("blkid/",), "image/"),
     "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
     "jansson": (("jansson.h",), "text/json.c"),
+    "rpm": (("rpm/",), "image/inspect-rpm.c"),
+    "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
 }
