@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "image/journal.h"
 #include "image/layers.h"
 #include "image/nbd.h"
 
@@ -131,7 +133,8 @@ static int open_layers(
 	return 0;
 }
 
-int kmln_disk_open(const char *path, unsigned flags, struct kmln_disk *disk, struct kmln_error *err)
+static int open_disk(
+	const char *path, unsigned flags, struct kmln_disk *disk, struct kmln_error *err)
 {
 	bool writable = flags & KMLN_DISK_WRITE;
 	struct stat st;
@@ -168,6 +171,34 @@ int kmln_disk_open(const char *path, unsigned flags, struct kmln_disk *disk, str
 	return r < 0 ? r : 0;
 }
 
+/* A change in place was interrupted: it is finished before anybody looks. */
+static int finish_change(const char *path, unsigned flags, struct kmln_error *err)
+{
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
+	int r = open_disk(path, (flags & KMLN_DISK_BACKING) | KMLN_DISK_WRITE, &disk, err);
+
+	if (r == 0)
+		r = kmln_disk_lock(&disk, true, err);
+	/* whoever held the lock until now may have finished it */
+	if (r == 0 && kmln_journal_there(path)) {
+		r = kmln_journal_finish(path, &disk, err);
+		if (r == 0)
+			kmln_note("%s: a change that was interrupted is now finished", path);
+	}
+	return r < 0 ? kmln_wrap(err,
+			       "%s: a change of it was interrupted and must be finished first",
+			       path)
+		     : 0;
+}
+
+int kmln_disk_open(const char *path, unsigned flags, struct kmln_disk *disk, struct kmln_error *err)
+{
+	int r = kmln_journal_there(path) ? finish_change(path, flags, err) : 0;
+
+	*disk = (struct kmln_disk){.fd = -1};
+	return r < 0 ? r : open_disk(path, flags, disk, err);
+}
+
 int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err)
 {
 	struct stat st;
@@ -198,7 +229,7 @@ bool kmln_disk_readable(const struct kmln_disk *disk)
 
 int kmln_disk_check(const struct kmln_disk *disk, struct kmln_error *err)
 {
-	return disk->device ? kmln_device_nbd_check(disk->device, err) : 0;
+	return disk->device ? kmln_device_check(disk->device, err) : 0;
 }
 
 /* Some lock of another program's lies on these bytes. */

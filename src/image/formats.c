@@ -62,11 +62,10 @@ int kmln_header_name(const struct kmln_bytes *b, uint64_t offset, uint64_t lengt
 			"damaged: it names a file with %llu bytes in its name",
 			(unsigned long long)length);
 	if (kmln_add_overflow(offset, length, &end) || end > b->size)
-		return kmln_fail(err, KMLN_EINVALID,
-			"damaged: the name of a file lies outside its header");
+		return kmln_fail(
+			err, KMLN_EINVALID, "damaged: the name of a file lies outside its header");
 	if (!length || memchr(b->data + offset, 0, (size_t)length))
-		return kmln_fail(err, KMLN_EINVALID,
-			"damaged: it names a file whose name is %s",
+		return kmln_fail(err, KMLN_EINVALID, "damaged: it names a file whose name is %s",
 			length ? "cut by a NUL" : "empty");
 	*name = kmln_pool_memdup(pool, b->data + offset, (size_t)length);
 	return 0;

@@ -43,8 +43,8 @@ struct kmln_header {
 const char *kmln_format_name(const void *bytes, size_t size);
 
 /*
- * Reads the head of a file of one of the first six. KMLN_EINVALID, with advice, for what is damaged,
- * hostile, or of a kind that cannot be read. All text is the pool's.
+ * Reads the head of a file of one of the first six. KMLN_EINVALID, with advice, for what is
+ * damaged, hostile, or of a kind that cannot be read. All text is the pool's.
  */
 int kmln_header_parse(const void *bytes, size_t size, struct kmln_pool *pool,
 	struct kmln_header *header, struct kmln_error *err);

@@ -92,8 +92,8 @@ static int refuse_name(const char *what, const char *name, struct kmln_error *er
 		what, name);
 }
 
-static int read_head(const struct kmln_layer *layer, char **head, size_t *size,
-	struct kmln_error *err)
+static int read_head(
+	const struct kmln_layer *layer, char **head, size_t *size, struct kmln_error *err)
 {
 	*size = layer->size < KMLN_HEADER_MAX ? (size_t)layer->size : KMLN_HEADER_MAX;
 	*head = kmln_malloc(*size);
@@ -129,15 +129,15 @@ static int backing_format(
 		"the image says that its backing file is %s, and it is %s", said, found);
 }
 
-static int open_named(struct opening *o, struct kmln_layer *layer, const char *path,
-	struct kmln_error *err);
+static int open_named(
+	struct opening *o, struct kmln_layer *layer, const char *path, struct kmln_error *err);
 
-static int open_backing(struct opening *o, struct kmln_layer *layer, const char *path,
-	struct kmln_error *err)
+static int open_backing(
+	struct opening *o, struct kmln_layer *layer, const char *path, struct kmln_error *err)
 {
 	const struct kmln_header *header = &layer->header;
 	struct opening below = {o->set, o->flags & ~(unsigned)KMLN_DISK_WRITE, o->depth + 1};
-	size_t count = o->set->count, size;
+	size_t count = o->set->count, size = 0;
 	KMLN_FREE char *head = NULL;
 	const char *name;
 	int r;
@@ -145,8 +145,8 @@ static int open_backing(struct opening *o, struct kmln_layer *layer, const char 
 	if (!(o->flags & KMLN_DISK_BACKING))
 		return refuse_name("backing file", header->backing, err);
 	if (below.depth > DEPTH_MAX)
-		return kmln_fail(err, KMLN_EINVALID,
-			"more than %d backing files below each other", DEPTH_MAX);
+		return kmln_fail(err, KMLN_EINVALID, "more than %d backing files below each other",
+			DEPTH_MAX);
 	name = beside(o, path, header->backing);
 	r = open_file(&below, name, false, &layer->backing, err);
 	if (r == 0 && count == o->set->count)
@@ -159,13 +159,13 @@ static int open_backing(struct opening *o, struct kmln_layer *layer, const char 
 	if (r > 0)
 		r = open_named(&below, layer->backing, name, err);
 	if (r == 0 && !layer->backing->header.driver)
-		r = kmln_fail(err, KMLN_EINVALID,
-			"a flat VMDK, which cannot be a backing file here");
+		r = kmln_fail(
+			err, KMLN_EINVALID, "a flat VMDK, which cannot be a backing file here");
 	return r < 0 ? kmln_wrap(err, "backing file %s", name) : 0;
 }
 
-static int open_data(struct opening *o, struct kmln_layer *layer, const char *path,
-	struct kmln_error *err)
+static int open_data(
+	struct opening *o, struct kmln_layer *layer, const char *path, struct kmln_error *err)
 {
 	int r;
 
@@ -216,8 +216,8 @@ static int open_extent(struct opening *o, struct kmln_layer *layer, const char *
 }
 
 /* What the image in this open file names. `path` is how it was named, for its folder. */
-static int open_named(struct opening *o, struct kmln_layer *layer, const char *path,
-	struct kmln_error *err)
+static int open_named(
+	struct opening *o, struct kmln_layer *layer, const char *path, struct kmln_error *err)
 {
 	KMLN_FREE char *head = NULL;
 	struct kmln_header *header = &layer->header;

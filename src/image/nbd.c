@@ -35,7 +35,7 @@ struct nbd_device {
 	bool has_status;
 	unsigned pending; /* requests in flight */
 	int refused; /* the first error that the server gave to one of them */
-	struct kmln_error failed; /* the first failure of all; code 0: none */
+	struct kmln_error lost; /* how the connection ended; code 0: it lasts */
 
 	uint64_t at[CHUNKS]; /* number of the chunk in this slot; NOWHERE: none */
 	uint64_t used[CHUNKS]; /* when it was last wanted */
@@ -51,17 +51,19 @@ struct nbd_device {
 
 /* ---- requests ---- */
 
+static bool is_over(const struct nbd_device *n)
+{
+	return nbd_aio_is_dead(n->nbd) > 0 || nbd_aio_is_closed(n->nbd) > 0;
+}
+
 static int fail(struct nbd_device *n, const char *what, uint64_t offset, struct kmln_error *err)
 {
 	KMLN_FREE char *where = kmln_printf("%s at byte %llu", what, (unsigned long long)offset);
 
-	if (nbd_aio_is_ready(n->nbd) || nbd_aio_is_processing(n->nbd))
-		kmln_fail_sys(err, n->refused ? n->refused : EIO, "%s", where);
-	else
-		kmln_storage_lost(n->storage, where, err);
-	/* kept: libext2fs passes on a number, and not why */
-	if (!n->failed.code)
-		n->failed = *err;
+	if (!is_over(n))
+		return kmln_fail_sys(err, n->refused ? n->refused : EIO, "%s", where);
+	kmln_storage_lost(n->storage, where, err);
+	n->lost = *err;
 	return -err->code;
 }
 
@@ -78,11 +80,6 @@ static int completed(void *user, int *error)
 static nbd_completion_callback on_completion(struct nbd_device *n)
 {
 	return (nbd_completion_callback){.callback = completed, .user_data = n};
-}
-
-static bool is_over(const struct nbd_device *n)
-{
-	return nbd_aio_is_dead(n->nbd) > 0 || nbd_aio_is_closed(n->nbd) > 0;
 }
 
 /* Until at most `most` requests are in flight. Those of a connection that ends are completed with
@@ -142,9 +139,9 @@ static int ready(struct nbd_device *n, struct kmln_error *err)
 	n->refused = 0;
 	if (!is_over(n))
 		return 0;
-	if (!n->failed.code)
+	if (!n->lost.code)
 		return fail(n, "connect", 0, err);
-	*err = n->failed;
+	*err = n->lost;
 	return -err->code;
 }
 
@@ -154,8 +151,8 @@ static int done(struct nbd_device *n, const char *what, uint64_t offset, struct 
 	return is_over(n) || n->refused ? fail(n, what, offset, err) : 0;
 }
 
-static int read_big(struct nbd_device *n, char *data, size_t size, uint64_t offset,
-	struct kmln_error *err)
+static int read_big(
+	struct nbd_device *n, char *data, size_t size, uint64_t offset, struct kmln_error *err)
 {
 	size_t at = 0;
 	int r = ready(n, err);
@@ -448,14 +445,4 @@ int kmln_device_nbd(struct kmln_storage *storage, int client, struct kmln_device
 	else
 		*device = &n->device;
 	return r;
-}
-
-int kmln_device_nbd_check(const struct kmln_device *device, struct kmln_error *err)
-{
-	const struct nbd_device *n = (const struct nbd_device *)device;
-
-	if (device->ops != &nbd_ops || !n->failed.code)
-		return 0;
-	*err = n->failed;
-	return -err->code;
 }

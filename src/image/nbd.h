@@ -17,11 +17,4 @@
 int kmln_device_nbd(struct kmln_storage *storage, int client, struct kmln_device **device,
 	struct kmln_error *err);
 
-/*
- * 0 while all that was read could be read; else the first failure. Looking at a filesystem may
- * swallow an error as damage of the guest's; whoever looked asks here at the end. Devices of other
- * kinds give 0.
- */
-int kmln_device_nbd_check(const struct kmln_device *device, struct kmln_error *err);
-
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,8 +117,8 @@ static const char *share(struct kmln_sandbox *sandbox, const struct kmln_layers 
 	while (layers->items[i] != layer)
 		i++;
 	snprintf(name, sizeof(name), "file%zu", i);
-	return kmln_sandbox_share(sandbox, layer->path, name,
-		layer->writable ? KMLN_ACCESS_WRITE : KMLN_ACCESS_READ);
+	return kmln_sandbox_share(
+		sandbox, layer->path, name, layer->writable ? KMLN_ACCESS_WRITE : KMLN_ACCESS_READ);
 }
 
 /* Nodes in QEMU's JSON, in which no byte of a user's or an image's stands: names are our own. Every
@@ -166,17 +167,16 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 	if (r < 0)
 		return r;
 	sandbox.shm = 1 << 20;
-	kmln_strv_add(&argv, kmln_starts(real, "/usr/")
-				     ? real
-				     : kmln_sandbox_share(&sandbox, real, "program",
-					       KMLN_ACCESS_RUN));
+	kmln_strv_add(&argv, kmln_starts(real, "/usr/") ? real
+							: kmln_sandbox_share(&sandbox, real,
+								  "program", KMLN_ACCESS_RUN));
 	kmln_buf_str(&json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "\",");
 	add_node(&json, &sandbox, layers, layers->items[0], shared ? "true" : "false");
 	kmln_buf_str(&json, "}");
 	kmln_strv_adds(&argv, "--blockdev", json.data, NULL);
 	kmln_strv_add(&argv, "--nbd-server");
-	kmln_strv_printf(&argv, "addr.type=unix,addr.path=%s/" SOCKET_NAME,
-		kmln_sandbox_run(&sandbox));
+	kmln_strv_printf(
+		&argv, "addr.type=unix,addr.path=%s/" SOCKET_NAME, kmln_sandbox_run(&sandbox));
 	kmln_strv_add(&argv, "--export");
 	kmln_strv_printf(&argv,
 		"type=nbd,id=e,node-name=" KMLN_STORAGE_EXPORT ",name=" KMLN_STORAGE_EXPORT
@@ -184,8 +184,7 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 		layers->items[0]->writable ? "on" : "off");
 	/* a monitor, by which it can be told to finish */
 	if (layers->items[0]->writable)
-		kmln_strv_adds(
-			&argv, "--chardev", "stdio,id=m", "--monitor", "chardev=m", NULL);
+		kmln_strv_adds(&argv, "--chardev", "stdio,id=m", "--monitor", "chardev=m", NULL);
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, &actions, spawn);
 	return 0;
 }
@@ -196,8 +195,7 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 static int try_connect(struct kmln_storage *storage, int *client, struct kmln_error *err)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	KMLN_FD int folder =
-		kmln_open(storage->process.folder.path, O_PATH | O_DIRECTORY, 0, err);
+	KMLN_FD int folder = kmln_open(storage->process.folder.path, O_PATH | O_DIRECTORY, 0, err);
 	KMLN_FD int fd = -1;
 
 	if (folder < 0)
@@ -245,8 +243,8 @@ static int explain(struct kmln_storage *storage, const char *format, struct kmln
 					: "");
 }
 
-static int wait_ready(struct kmln_storage *storage, const char *format, int *client,
-	struct kmln_error *err)
+static int wait_ready(
+	struct kmln_storage *storage, const char *format, int *client, struct kmln_error *err)
 {
 	int64_t deadline = now() + START_LIMIT;
 
@@ -265,8 +263,8 @@ static int wait_ready(struct kmln_storage *storage, const char *format, int *cli
 		if (fds[0].revents)
 			return explain(storage, format, err);
 		if (now() > deadline)
-			return kmln_fail(err, ETIMEDOUT,
-				PROGRAM " did not begin within %d seconds", START_LIMIT / 1000);
+			return kmln_fail(err, ETIMEDOUT, PROGRAM " did not begin within %d seconds",
+				START_LIMIT / 1000);
 	}
 }
 
@@ -294,12 +292,12 @@ static void storage_fini(struct kmln_storage *storage)
 }
 
 /*
- * Where namespaces cannot be had, Landlock alone is enough for this program: no guest runs in it, so
- * what may not be held back (chmod, utimes, signals) needs a hole in QEMU first, and without a
+ * Where namespaces cannot be had, Landlock alone is enough for this program: no guest runs in it,
+ * so what may not be held back (chmod, utimes, signals) needs a hole in QEMU first, and without a
  * wall at all is how everybody else uses QEMU's formats.
  */
-int kmln_storage_start(const struct kmln_layers *layers, bool shared,
-	struct kmln_storage **storage, int *client, struct kmln_error *err)
+int kmln_storage_start(const struct kmln_layers *layers, bool shared, struct kmln_storage **storage,
+	int *client, struct kmln_error *err)
 {
 	struct kmln_storage *new = kmln_malloc(sizeof(*new));
 	int r;

@@ -23,8 +23,8 @@ struct kmln_storage;
  * EBUSY where somebody has the image open, KMLN_EINVALID with QEMU's words where it cannot be read,
  * KMLN_ELACK where the daemon or its walls cannot be had.
  */
-int kmln_storage_start(const struct kmln_layers *layers, bool shared,
-	struct kmln_storage **storage, int *client, struct kmln_error *err);
+int kmln_storage_start(const struct kmln_layers *layers, bool shared, struct kmln_storage **storage,
+	int *client, struct kmln_error *err);
 /* A descriptor to poll for input; kmln_storage_hear() then takes what the daemon says, which would
  * else wait for us for ever. -1: it says no more. */
 int kmln_storage_words(const struct kmln_storage *storage);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* VMDK: its descriptor, a text of its own or one inside a sparse file, and the sparse file's head. */
+/* VMDK: its descriptor, a text of its own or one inside a sparse file, and the sparse file's head.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -65,8 +66,8 @@ static int extent(char *line, bool read_only, struct kmln_pool *pool, struct kml
 		return kmln_fail(err, KMLN_EINVALID,
 			"damaged: an extent that begins at '%s' in its file", start);
 	if (header->extent_count == KMLN_VMDK_EXTENTS_MAX)
-		return kmln_fail(err, KMLN_EINVALID, "it has more than %d extents",
-			KMLN_VMDK_EXTENTS_MAX);
+		return kmln_fail(
+			err, KMLN_EINVALID, "it has more than %d extents", KMLN_VMDK_EXTENTS_MAX);
 	slot = kmln_pool_append(pool, &header->extents, &header->extent_count, sizeof(*slot));
 	*slot = e;
 	return 0;

@@ -35,6 +35,7 @@ HOMES = {
     "fdisk": (("libfdisk/",), "image/"),
     "blkid": (("blkid/",), "image/"),
     "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
+    "libnbd": (("libnbd.h",), "image/nbd.c"),
     "jansson": (("jansson.h",), "text/json.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
