@@ -16,7 +16,7 @@
 struct options {
 	const char *to, *out, *kernel, *format, *form;
 	uint64_t size, jobs;
-	bool dry_run, force, in_place;
+	bool dry_run, force, in_place, backing;
 };
 
 static const char *const targets[] = {"kvm", NULL};
@@ -34,6 +34,7 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, form), forms},
 	{"in-place", 0, KMLN_OPT_FLAG, NULL, "convert IMAGE itself, without copying it",
 		offsetof(struct options, in_place), NULL},
+	KMLN_OPT_BACKING(struct options),
 	{"kernel", 'k', KMLN_OPT_FILE, "KERNEL",
 		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
 		"the host has",
@@ -155,6 +156,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		.job =
 			{
 				.format = o->form ? o->form : "raw",
+				.backing = o->backing,
 				.in_place = o->in_place,
 				.kernel = o->kernel,
 				.size = o->size,

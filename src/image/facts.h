@@ -145,7 +145,9 @@ struct kmln_facts {
 	struct kmln_pool *pool; /* owned */
 
 	const char *format;
-	uint64_t size, allocated; /* bytes */
+	uint64_t size; /* of the disk as the guest sees it, bytes */
+	uint64_t file_size, allocated; /* of the image's files on the host; see image/disk.h */
+	const char *backing; /* the backing file's name, as the image has it; NULL: none */
 
 	const char *table; /* "mbr", "gpt"; NULL: no partition table */
 	const char *disk_id; /* "0x554d4c31" or a GUID */

@@ -12,6 +12,7 @@
 #include "image/shadow.h"
 
 #define GPT_ENTRIES_MAX (1u << 20) /* bytes; what tools make is 16 KiB */
+#define CHAIN_MAX 256 /* logical partitions that are looked for */
 
 static void context_cleanup(struct fdisk_context **context)
 {
@@ -161,6 +162,41 @@ static int refuse_huge_gpts(const struct kmln_disk *disk, struct kmln_error *err
 	return r;
 }
 
+/*
+ * The logical partitions of an MBR are described one by one, each in front of itself, anywhere on
+ * the disk: these sectors go into the shadow as well. Whatever the chain says, libfdisk judges it;
+ * here it only must come to an end.
+ */
+static int copy_chain(int shadow, const struct kmln_disk *disk, struct kmln_error *err)
+{
+	unsigned char sector[512];
+	uint64_t first = 0;
+	int r = kmln_device_read(disk->device, sector, sizeof(sector), 0, err);
+
+	for (unsigned links = 0; r == 0 && links < CHAIN_MAX; links++) {
+		struct kmln_range at = {0, sizeof(sector)};
+
+		for (size_t entry = 0x1be; !at.offset && entry < 0x1fe; entry += 16)
+			if (sector[entry + 4] == 0x05 || sector[entry + 4] == 0x0f ||
+				sector[entry + 4] == 0x85)
+				at.offset = sector[entry + 8] | sector[entry + 9] << 8 |
+					    sector[entry + 10] << 16 |
+					    (uint64_t)sector[entry + 11] << 24;
+		if (!at.offset || sector[510] != 0x55 || sector[511] != 0xaa)
+			break;
+		/* the first one counts from the disk's start, the others from the first one's */
+		at.offset = (at.offset + first) * sizeof(sector);
+		if (!first)
+			first = at.offset / sizeof(sector);
+		if (disk->size < sizeof(sector) || at.offset > disk->size - sizeof(sector))
+			break;
+		r = kmln_shadow_copy(shadow, at.offset, disk->device, &at, err);
+		if (r == 0)
+			r = kmln_device_read(disk->device, sector, sizeof(sector), at.offset, err);
+	}
+	return r;
+}
+
 int kmln_partitions_read(
 	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
 {
@@ -179,8 +215,9 @@ int kmln_partitions_read(
 		return r;
 	if (!kmln_device_file(disk->device, NULL, &fd, &start) || start) {
 		fd = shadow = kmln_shadow_ends(disk->device, &whole, err);
-		if (fd < 0)
-			return fd;
+		r = fd < 0 ? fd : copy_chain(shadow, disk, err);
+		if (r < 0)
+			return r;
 	}
 	fdisk_disable_dialogs(context, 1);
 	r = fdisk_assign_device_by_fd(context, fd, "image", 1);
