@@ -10,7 +10,7 @@
 #include "convert/convert.h"
 
 struct options {
-	const char *to, *out, *kernel, *format;
+	const char *to, *out, *kernel, *boot, *format;
 	uint64_t size;
 	bool dry_run, force;
 };
@@ -26,6 +26,10 @@ static const struct kmln_opt opts[] = {
 		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
 		"the host has",
 		offsetof(struct options, kernel), NULL},
+	{"boot", 0, KMLN_OPT_CHOICE, "FORM",
+		"how it starts: bios (default) or uefi from its own disk; disk: from a boot disk "
+		"beside it; direct: kernel and run script beside it",
+		offsetof(struct options, boot), kmln_boot_forms},
 	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem at least this big, like 2G",
 		offsetof(struct options, size), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
@@ -60,6 +64,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	int r;
 
 	(void)argc;
+	while (o->boot && !kmln_eq(o->boot, kmln_boot_forms[job.form]))
+		job.form++;
 	if (!o->to)
 		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm");
 	if (!o->out && !o->dry_run)
@@ -69,7 +75,12 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	if (o->dry_run)
 		job.show = kmln_eq(o->format, "json") ? kmln_show_edits_json : show_text;
 	r = kmln_convert(&job, err);
-	if (r == 0 && !o->dry_run)
+	if (r == 0 && !o->dry_run && job.form == KMLN_BOOT_DISK)
+		kmln_note("%s is ready: kmln boot %s --boot-disk %s.boot.img", o->out, o->out,
+			o->out);
+	else if (r == 0 && !o->dry_run && job.form == KMLN_BOOT_DIRECT)
+		kmln_note("%s is ready: %s.run, or kmln boot %s.json", o->out, o->out, o->out);
+	else if (r == 0 && !o->dry_run)
 		kmln_note("%s is ready: kmln boot %s", o->out, o->out);
 	return r;
 }

@@ -14,8 +14,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "convert/beside.h"
+#include "convert/loader.h"
 #include "convert/output.h"
-#include "guest/grub.h"
 #include "guest/initramfs.h"
 #include "image/check.h"
 #include "image/copy.h"
@@ -37,10 +38,12 @@ struct work {
 	struct kmln_goal goal;
 	struct kmln_pool *pool; /* of goal and edits */
 	struct kmln_edits edits;
+	struct kmln_beside beside;
 };
 
 static void work_fini(struct work *work)
 {
+	kmln_beside_fini(&work->beside);
 	kmln_edits_fini(&work->edits);
 	kmln_choice_close(&work->choice);
 	kmln_facts_free(work->facts);
@@ -117,14 +120,16 @@ static int read_source(struct work *work, struct kmln_error *err)
 	return r < 0 ? kmln_wrap(err, "%s", work->job->image) : 0;
 }
 
-/* Our initramfs, for a guest that does not boot by a loader of its own. */
+/* Our initramfs, for a guest that does not go on booting by a loader of its own. */
 static int make_initramfs(struct work *work, struct kmln_tree *guest, struct kmln_error *err)
 {
 	const struct kmln_kernel *kernel = work->goal.kernel;
 	KMLN_BUF struct kmln_buf bytes = {0};
+	const struct kmln_planning planning = {
+		.facts = work->facts, .platform = work->job->to, .goal = &work->goal};
 	int r;
 
-	if (kmln_has_own_loader(work->facts) && !work->goal.from_kit)
+	if (kmln_keeps_loader(&planning) && !work->goal.from_kit)
 		return 0;
 	r = kmln_initramfs_build(work->choice.kit.tree ? work->choice.kit.tree : guest,
 		kernel->modules, &bytes, err);
@@ -141,9 +146,9 @@ static int prepare(struct work *work, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->facts->root;
 	KMLN_TREE struct kmln_tree *guest = NULL;
-	struct kmln_grub grub;
 	int r = kmln_check_guest(work->facts, err);
 
+	work->goal.form = work->job->form;
 	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	if (r == 0)
 		r = kmln_tree_ext(work->from->device, &root->range, false, &guest, err);
@@ -156,14 +161,12 @@ static int prepare(struct work *work, struct kmln_error *err)
 	work->goal.kernel = work->choice.kernel;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
 	r = make_initramfs(work, guest, err);
-	if (r == 0 && !kmln_has_own_loader(work->facts)) {
-		r = kmln_grub_make(work->pool, root->partition ? root->partition : 1, &grub, err);
-		if (r == 0) {
-			work->goal.grub_boot = grub.boot;
-			work->goal.grub_core = grub.core;
-			work->goal.grub_core_size = grub.core_size;
-		}
-	}
+	if (r == 0)
+		r = kmln_loader_prepare(work->from, work->facts, work->pool, &work->goal, err);
+	if (r == 0 && work->job->out)
+		r = kmln_beside_make(&work->goal, work->facts,
+			work->choice.kit.tree ? work->choice.kit.tree : guest, work->job->out,
+			"raw", work->pool, &work->beside, err);
 	return r;
 }
 
@@ -235,6 +238,7 @@ static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
+	const struct kmln_edit *extend = kmln_edits_find(&work->edits, KMLN_EDIT_EXTEND);
 	uint64_t offset = shift ? shift->offset : 0;
 	uint64_t bytes = offset + (resize ? resize->size : work->from->size);
 	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
@@ -245,7 +249,8 @@ static int copy_disk(struct work *work, int fd, struct kmln_error *err)
 	int r;
 
 	/* a partition is whole sectors long, a file may be less */
-	if (ftruncate(fd, (off_t)((bytes + 511) & ~511ull)) < 0)
+	bytes = ((bytes + 511) & ~511ull) + (extend ? extend->size : 0);
+	if (ftruncate(fd, (off_t)bytes) < 0)
 		return kmln_fail_sys(err, errno, "make room");
 	r = kmln_disk_wrap(fd, &to, err);
 	if (r < 0 || !resize)
@@ -324,8 +329,12 @@ static int verify(const struct work *work, int fd, struct kmln_error *err)
 static int make(struct work *work, struct kmln_error *err)
 {
 	KMLN_OUTPUT struct kmln_output output = {.fd = -1};
+	KMLN_BESIDE_OUTPUTS struct kmln_beside_outputs beside = {.count = 0};
 	int r = kmln_output_open(work->job->out, work->job->force, &output, err);
 
+	if (r == 0)
+		r = kmln_beside_write(
+			&work->beside, work->job->out, work->job->force, &beside, err);
 	if (r < 0)
 		return r;
 	r = fill(work, output.fd, err);
@@ -333,7 +342,9 @@ static int make(struct work *work, struct kmln_error *err)
 		r = verify(work, output.fd, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", work->job->out);
-	return kmln_output_publish(&output, work->job->force, err);
+	/* the image is the last to appear: where it is, all is there */
+	r = kmln_beside_publish(&beside, work->job->force, err);
+	return r < 0 ? r : kmln_output_publish(&output, work->job->force, err);
 }
 
 /* Disks that UML gave the guest beside its root are not in this image: whoever boots it should
@@ -363,7 +374,11 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 	/* said now, and not when a kernel has been fetched for nothing */
 	if (!job->dry_run && stat(dirname(copy), &to) < 0)
 		return kmln_fail_sys(err, errno, "%s", job->out);
-	if (job->dry_run || stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
+	if (job->dry_run)
+		return 0;
+	if (kmln_beside_check(job->form, job->out, job->force, err) < 0)
+		return -err->code;
+	if (stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
 		return 0;
 	if (from.st_dev == to.st_dev && from.st_ino == to.st_ino)
 		return kmln_fail(err, KMLN_EUSAGE, "%s would be written over itself", job->image);

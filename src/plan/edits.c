@@ -58,6 +58,7 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 	static const char *const names[] = {
 		[KMLN_EDIT_SHIFT] = "shift",
 		[KMLN_EDIT_RESIZE] = "resize",
+		[KMLN_EDIT_EXTEND] = "extend",
 		[KMLN_EDIT_BYTES] = "bytes",
 		[KMLN_EDIT_MKDIR] = "mkdir",
 		[KMLN_EDIT_PUT] = "put",
@@ -151,6 +152,10 @@ static void print_one(
 	case KMLN_EDIT_RESIZE:
 		object =
 			kmln_pool_printf(edits->pool, "to %llu bytes", (unsigned long long)e->size);
+		break;
+	case KMLN_EDIT_EXTEND:
+		object = kmln_pool_printf(
+			edits->pool, "+%llu bytes behind", (unsigned long long)e->size);
 		break;
 	case KMLN_EDIT_BYTES:
 		object = kmln_pool_printf(edits->pool, "0x%llx +%llu bytes",

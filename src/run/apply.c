@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Applying edits. It decides nothing: paths, content and order are the plan's. Shift and resize
- * change where the tree lies and are done before it is opened, by who makes the disk.
+ * Applying edits. It decides nothing: paths, content and order are the plan's. Shift, resize and
+ * extend change where things lie and are done before it is opened, by who makes the disk.
  */
 #include "run/apply.h"
 
@@ -78,6 +78,7 @@ static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct k
 		return kmln_tree_symlink(tree, e->path, e->data, &meta, err);
 	case KMLN_EDIT_SHIFT:
 	case KMLN_EDIT_RESIZE:
+	case KMLN_EDIT_EXTEND:
 	case KMLN_EDIT_BYTES:
 	case KMLN_EDIT_KINDS:
 		break;
