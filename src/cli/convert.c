@@ -10,26 +10,34 @@
 #include "convert/convert.h"
 
 struct options {
-	const char *to, *out, *kernel, *boot, *format;
+	const char *to, *out, *kernel, *format, *form, *boot;
 	uint64_t size;
-	bool dry_run, force;
+	bool dry_run, force, in_place;
 };
 
 static const char *const targets[] = {"kvm", NULL};
+
+static const char *const forms[] = {"raw", "qcow2", "vmdk", "vdi", "composite", NULL};
 
 static const struct kmln_opt opts[] = {
 	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM", "the platform to convert for: kvm",
 		offsetof(struct options, to), targets},
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
-	{"kernel", 'k', KMLN_OPT_FILE, "KERNEL",
-		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
-		"the host has",
-		offsetof(struct options, kernel), NULL},
+	{"output-format", 'O', KMLN_OPT_CHOICE, "FORMAT",
+		"raw (default), qcow2, vmdk or vdi; composite: a disk made of IMAGE itself and small "
+		"files beside it, with --in-place",
+		offsetof(struct options, form), forms},
+	{"in-place", 0, KMLN_OPT_FLAG, NULL, "convert IMAGE itself, without copying it",
+		offsetof(struct options, in_place), NULL},
 	{"boot", 0, KMLN_OPT_CHOICE, "FORM",
 		"how it starts: bios (default) or uefi from its own disk; disk: from a boot disk "
 		"beside it; direct: kernel and run script beside it",
 		offsetof(struct options, boot), kmln_boot_forms},
+	{"kernel", 'k', KMLN_OPT_FILE, "KERNEL",
+		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
+		"the host has",
+		offsetof(struct options, kernel), NULL},
 	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem at least this big, like 2G",
 		offsetof(struct options, size), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
@@ -50,6 +58,40 @@ static int show_text(const struct kmln_edits *edits, struct kmln_error *err)
 	return 0;
 }
 
+/* Where the result goes: a file of its own, or the image. */
+static int check_output(const struct options *o, struct kmln_error *err)
+{
+	const bool composite = kmln_eq(o->form, "composite");
+
+	if (composite && !o->in_place)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"convert: a composite disk is made of IMAGE itself: say --in-place as well");
+	if (o->in_place && o->form && !composite)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"convert: --in-place keeps the format of IMAGE; -O %s makes a copy: -o OUT",
+			o->form);
+	if (o->in_place && o->out && !composite)
+		return kmln_fail(err, KMLN_EUSAGE, "convert: either -o OUT or --in-place");
+	if (!o->out && !o->dry_run && !o->in_place)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"convert: into which file? -o OUT; or --in-place, or --dry-run");
+	return 0;
+}
+
+static void say_ready(const struct kmln_convert *job)
+{
+	const char *image = job->out ? job->out : job->image;
+
+	if (job->form == KMLN_BOOT_DISK)
+		kmln_note("%s is ready: kmln boot %s --boot-disk %s.boot.img", image, image, image);
+	else if (job->form == KMLN_BOOT_DIRECT)
+		kmln_note("%s is ready: %s.run, or kmln boot %s.json", image, image, image);
+	else if (job->out)
+		kmln_note("%s is ready: kmln boot %s", image, image);
+	else
+		kmln_note("%s is ready", image);
+}
+
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
@@ -58,6 +100,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		.out = o->out,
 		.kernel = o->kernel,
 		.size = o->size,
+		.format = o->form ? o->form : "raw",
+		.in_place = o->in_place,
 		.dry_run = o->dry_run,
 		.force = o->force,
 	};
@@ -68,20 +112,15 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		job.form++;
 	if (!o->to)
 		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm");
-	if (!o->out && !o->dry_run)
-		return kmln_fail(
-			err, KMLN_EUSAGE, "convert: into which file? -o OUT, or --dry-run");
+	r = check_output(o, err);
+	if (r < 0)
+		return r;
 	job.to = kmln_platform_find(o->to);
 	if (o->dry_run)
 		job.show = kmln_eq(o->format, "json") ? kmln_show_edits_json : show_text;
 	r = kmln_convert(&job, err);
-	if (r == 0 && !o->dry_run && job.form == KMLN_BOOT_DISK)
-		kmln_note("%s is ready: kmln boot %s --boot-disk %s.boot.img", o->out, o->out,
-			o->out);
-	else if (r == 0 && !o->dry_run && job.form == KMLN_BOOT_DIRECT)
-		kmln_note("%s is ready: %s.run, or kmln boot %s.json", o->out, o->out, o->out);
-	else if (r == 0 && !o->dry_run)
-		kmln_note("%s is ready: kmln boot %s", o->out, o->out);
+	if (r == 0 && !o->dry_run)
+		say_ready(&job);
 	return r;
 }
 
@@ -89,7 +128,9 @@ const struct kmln_command kmln_command_convert = {
 	.name = "convert",
 	.args = "IMAGE",
 	.summary = "Convert a guest's image for another platform, with all it holds",
-	.details = "IMAGE is only read. OUT appears when it is complete and checked.",
+	.details =
+		"IMAGE is only read, unless --in-place is given. OUT appears when it is complete and "
+		"checked.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_args = 1,

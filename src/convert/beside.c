@@ -213,3 +213,38 @@ void kmln_beside_drop(struct kmln_beside_outputs *outputs)
 	}
 	outputs->count = 0;
 }
+
+int kmln_beside_remember(const struct kmln_beside *beside, const char *image,
+	struct kmln_beside_journal *journal, struct kmln_error *err)
+{
+	KMLN_FREE char *real = realpath(image, NULL);
+
+	*journal = (struct kmln_beside_journal){0};
+	if (!real)
+		return kmln_fail_sys(err, errno, "%s", image);
+	for (size_t i = 0; i < beside->count; i++) {
+		const struct kmln_beside_file *file = &beside->files[i];
+		struct kmln_device *content = kmln_device_memory(file->size);
+
+		journal->contents[i] = content;
+		journal->names[i] = kmln_printf("%s%s", strrchr(real, '/') + 1, file->suffix);
+		journal->files[i] =
+			(struct kmln_journal_file){journal->names[i], file->mode, content};
+		journal->count++;
+		for (size_t p = 0; p < file->pieces.count; p++)
+			if (kmln_device_write(content, file->pieces.items[p].data,
+				    file->pieces.items[p].size, file->pieces.items[p].offset,
+				    err) < 0)
+				return -err->code;
+	}
+	return 0;
+}
+
+void kmln_beside_forget(struct kmln_beside_journal *journal)
+{
+	for (size_t i = 0; i < journal->count; i++) {
+		kmln_device_close(&journal->contents[i]);
+		free(journal->names[i]);
+	}
+	journal->count = 0;
+}

@@ -9,7 +9,8 @@
 
 #include <sys/types.h>
 
-#include "convert/output.h"
+#include "base/output.h"
+#include "image/journal.h"
 #include "guest/step.h"
 #include "tree/tree.h"
 
@@ -53,5 +54,18 @@ int kmln_beside_write(const struct kmln_beside *beside, const char *out, bool fo
 /* Syncs them and gives them their names; where that fails, those that are new are taken back. */
 int kmln_beside_publish(struct kmln_beside_outputs *outputs, bool force, struct kmln_error *err);
 void kmln_beside_drop(struct kmln_beside_outputs *outputs);
+
+/* The same for a conversion in place: a journal's files, whose content is in memory. */
+struct kmln_beside_journal {
+	struct kmln_journal_file files[KMLN_BESIDE_MAX];
+	struct kmln_device *contents[KMLN_BESIDE_MAX];
+	char *names[KMLN_BESIDE_MAX];
+	size_t count;
+};
+#define KMLN_BESIDE_JOURNAL KMLN_CLEANUP(kmln_beside_forget)
+/* `image` is the name of what is converted; the journal lies beside the file that it leads to. */
+int kmln_beside_remember(const struct kmln_beside *beside, const char *image,
+	struct kmln_beside_journal *journal, struct kmln_error *err);
+void kmln_beside_forget(struct kmln_beside_journal *journal);
 
 #endif

@@ -16,6 +16,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		.why = "room for a partition table and a boot loader",
 		.offset = KMLN_FIRST_PARTITION,
 	};
+	uint64_t bytes;
 	int r;
 
 	if (!kmln_wants_loader(planning) || planning->facts->table)
@@ -29,9 +30,11 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	r = kmln_edits_add(planning->edits, &edit, err);
 	if (r < 0)
 		return r;
+	bytes = planning->facts->root->range.size;
 	edit.kind = KMLN_EDIT_EXTEND;
 	edit.why = "room for the backup of the partition table";
-	edit.size = kmln_gpt_disk_size(planning) - KMLN_GPT_ROOT - kmln_root_size(planning);
+	edit.size = kmln_gpt_disk_size(planning) - KMLN_GPT_ROOT -
+		    (planning->goal->size > bytes ? planning->goal->size : bytes);
 	edit.offset = 0;
 	return kmln_edits_add(planning->edits, &edit, err);
 }
