@@ -40,6 +40,18 @@
 #define LIMIT_MS 40000
 #define WORD_MAX 512
 
+/* A sanitizer's shadow takes more address space than any limit would leave it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
 /* What the child sends: records of one letter, PACKAGE with three texts that end in NUL behind it.
  */
 enum { PACKAGE = 'P', WHOLE = 'W', DAMAGED = 'D' };
@@ -210,9 +222,8 @@ static bool confine(const char *folder, int to)
 	limit(RLIMIT_CPU, CPU_SECONDS);
 	limit(RLIMIT_FSIZE, COPY_MAX);
 	limit(RLIMIT_NOFILE, 32);
-#if !defined(__SANITIZE_ADDRESS__)
-	limit(RLIMIT_AS, MEMORY_MAX);
-#endif
+	if (!SANITIZED)
+		limit(RLIMIT_AS, MEMORY_MAX);
 	/* sqlite keeps a map of its log beside the database */
 	return kmln_landlock_open(&walls, &ignored) == 0 &&
 	       kmln_landlock_allow(&walls, folder, KMLN_ACCESS_WRITE, &ignored) == 0 &&
