@@ -332,7 +332,9 @@ int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 
 	put_text(image, "format", f->format);
 	put_number(image, "size", f->size);
+	put_number(image, "file_size", f->file_size);
 	put_number(image, "allocated", f->allocated);
+	put_text(image, "backing", f->backing);
 	show_table(root, f);
 	show_filesystems(root, f);
 	show_volumes(root, f);

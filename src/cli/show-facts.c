@@ -84,8 +84,15 @@ static void show_volumes(const struct kmln_facts *f)
 
 static void show_disk(const struct kmln_facts *f, struct kmln_pool *pool)
 {
-	line("image", "%s, %s (%s on the host)", f->format, kmln_plan_bytes(pool, f->size),
-		kmln_plan_bytes(pool, f->allocated));
+	if (kmln_eq(f->format, "raw"))
+		line("image", "raw, %s (%s on the host)", kmln_plan_bytes(pool, f->size),
+			kmln_plan_bytes(pool, f->allocated));
+	else
+		line("image", "%s, %s in a file of %s (%s on the host)", f->format,
+			kmln_plan_bytes(pool, f->size), kmln_plan_bytes(pool, f->file_size),
+			kmln_plan_bytes(pool, f->allocated));
+	if (f->backing)
+		line("backing", "%s", f->backing);
 	if (f->table)
 		line("partitions", "%s %s, boot code: %s", f->table, or (f->disk_id, ""),
 			or (f->boot, "none"));

@@ -35,6 +35,7 @@ HOMES = {
     "fdisk": (("libfdisk/",), "image/"),
     "blkid": (("blkid/",), "image/"),
     "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
+    "libnbd": (("libnbd.h",), "image/nbd.c"),
     "jansson": (("jansson.h",), "text/json.c"),
     "rpm": (("rpm/",), "image/inspect-rpm.c"),
     "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
