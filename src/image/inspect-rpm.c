@@ -33,6 +33,7 @@
 #include "base/landlock.h"
 #include "base/log.h"
 #include "image/inspect-parts.h"
+#include "image/inspect-rpm.h"
 
 #define COPY_MAX (512ull << 20)
 #define MEMORY_MAX (768ull << 20) /* address space of the child: the copy is mapped whole */
@@ -142,7 +143,7 @@ static uint32_t number(const unsigned char *at)
  * file's head ("RpmP", version, generation, pages); a package is "BlbS", its number, a generation,
  * the header's length, and the header, from block (of 16 bytes) on.
  */
-static void read_slots(FILE *to, unsigned char *bytes, size_t size)
+void kmln_parse_rpm_slots(FILE *to, const unsigned char *bytes, size_t size)
 {
 	size_t slots;
 
@@ -165,7 +166,8 @@ static void read_slots(FILE *to, unsigned char *bytes, size_t size)
 			had_errors = true;
 			continue;
 		}
-		header = headerImport(bytes + at + 16, number(bytes + at + 12), HEADERIMPORT_COPY);
+		header = headerImport(
+			(void *)(bytes + at + 16), number(bytes + at + 12), HEADERIMPORT_COPY);
 		if (!header) {
 			had_errors = true;
 			continue;
@@ -188,7 +190,7 @@ static void read_ndb(FILE *to, const char *folder)
 	if (bytes == MAP_FAILED)
 		had_errors = true;
 	else
-		read_slots(to, bytes, (size_t)size);
+		kmln_parse_rpm_slots(to, bytes, (size_t)size);
 }
 
 static void limit(int what, uint64_t to)
