@@ -18,7 +18,7 @@ MANUAL = runner.ROOT / "man/kmln-inspect.1.scd"
 KEYS = {
     "": ["image", "partition_table", "filesystems", "root_problem", "os", "hostname", "init", "packages",
          "kernels", "boot_loader", "fstab", "consoles", "network", "platforms"],
-    "image": ["format", "size", "allocated"],
+    "image": ["format", "size", "file_size", "allocated", "backing"],
     "partition_table": ["type", "disk_id", "boot_code", "partitions"],
     "partition_table.partitions": ["number", "start", "size", "type", "type_name", "uuid", "name",
                                    "active"],
