@@ -177,7 +177,7 @@ def kmln_once(guest, shared):
 def test_copy(kmln, ready, tmp_path, name):
     image = converted(ready, tmp_path / "image", name)
     out = plain(kmln, image, tmp_path / "out.raw")
-    assert images.fingerprint(out)[3] == images.fingerprint(ready)[3]
+    subprocess.run(["cmp", out, ready], check=True)
     # holes stay holes
     assert os.stat(out).st_blocks <= os.stat(ready).st_blocks * 1.05
 
@@ -356,7 +356,7 @@ def test_hostile_qcow2(kmln, guest, tmp_path, at, how, value, words):
 def test_cut_off(refused, guest, tmp_path):
     for name, size, words in (("qcow2", 4, "version 0"), ("qcow2", 71, "damaged"), ("qcow2", 200, "damaged"),
                               ("vmdk", 100, "damaged"), ("vmdk", 600, "outside its header"),
-                              ("vdi", 80, ""), ("vdi", 600, "QEMU"), ("vhd", 100, "QEMU"),
+                              ("vdi", 80, ""), ("vdi", 600, "QEMU"), ("vhd", 100, ""),
                               ("vhdx", 100, "QEMU"), ("qed", 60, "QEMU")):
         image = converted(guest("busybox"), tmp_path / "image", name)
         os.truncate(image, size)
