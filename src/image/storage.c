@@ -196,10 +196,11 @@ static int explain(struct kmln_storage *storage, const char *format, struct kmln
 			storage->walls.size ? storage->walls.data
 			: words		    ? words
 					    : "no words");
-	if (words && in_use(words))
+	if (!words) /* somebody ended it */
+		return kmln_fail(err, EIO, PROGRAM ", which serves the image, ended");
+	if (in_use(words))
 		return kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
-	return kmln_fail(err, KMLN_EINVALID, "QEMU cannot read it as %s: %s%s", format,
-		words ? words : "no words",
+	return kmln_fail(err, KMLN_EINVALID, "QEMU cannot read it as %s: %s%s", format, words,
 		kmln_eq(format, "vhdx") ? " (a differencing one must be merged with its parent "
 					  "first; one that was not closed well, repaired)"
 					: "");

