@@ -14,7 +14,7 @@
 #include "convert/convert.h"
 
 struct options {
-	const char *to, *out, *kernel, *format, *form;
+	const char *to, *out, *kernel, *format, *form, *boot;
 	uint64_t size, jobs;
 	bool dry_run, force, in_place, backing;
 };
@@ -35,6 +35,10 @@ static const struct kmln_opt opts[] = {
 	{"in-place", 0, KMLN_OPT_FLAG, NULL, "convert IMAGE itself, without copying it",
 		offsetof(struct options, in_place), NULL},
 	KMLN_OPT_BACKING(struct options),
+	{"boot", 0, KMLN_OPT_CHOICE, "FORM",
+		"how it starts: bios (default) or uefi from its own disk; disk: from a boot disk "
+		"beside it; direct: kernel and run script beside it",
+		offsetof(struct options, boot), kmln_boot_forms},
 	{"kernel", 'k', KMLN_OPT_FILE, "KERNEL",
 		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
 		"the host has",
@@ -146,6 +150,20 @@ static int show_plans(struct batch *batch, int count, struct kmln_error *err)
 	return r;
 }
 
+static void say_ready(const struct kmln_convert *job)
+{
+	const char *image = job->out ? job->out : job->image;
+
+	if (job->form == KMLN_BOOT_DISK)
+		kmln_note("%s is ready: kmln boot %s --boot-disk %s.boot.img", image, image, image);
+	else if (job->form == KMLN_BOOT_DIRECT)
+		kmln_note("%s is ready: %s.run, or kmln boot %s.json", image, image, image);
+	else if (job->out)
+		kmln_note("%s is ready: kmln boot %s", image, image);
+	else
+		kmln_note("%s is ready", image);
+}
+
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
@@ -166,6 +184,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	};
 	int r;
 
+	while (o->boot && !kmln_eq(o->boot, kmln_boot_forms[batch.job.form]))
+		batch.job.form++;
 	if (!o->to)
 		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm");
 	r = check_output(o, err);
@@ -184,10 +204,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	r = convert_one(&batch, 0, err);
 	if (r < 0)
 		return r;
-	if (batch.outs.count)
-		kmln_note("%s is ready: kmln boot %s", batch.outs.items[0], batch.outs.items[0]);
-	else
-		kmln_note("%s is ready", argv[0]);
+	batch.job.image = argv[0];
+	batch.job.out = batch.outs.count ? batch.outs.items[0] : NULL;
+	say_ready(&batch.job);
 	return 0;
 }
 

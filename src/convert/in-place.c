@@ -93,6 +93,7 @@ int kmln_in_place(const struct kmln_in_place *job, struct kmln_error *err)
 	KMLN_CLEANUP(view_fini) struct view view = {.disk.fd = -1};
 	KMLN_DEVICE struct kmln_device *text = NULL;
 	struct kmln_journal_file files[3];
+	KMLN_BESIDE_JOURNAL struct kmln_beside_journal beside = {.count = 0};
 	struct kmln_journal journal = {.files = files};
 	int r = make_view(job, &view, err);
 
@@ -107,6 +108,11 @@ int kmln_in_place(const struct kmln_in_place *job, struct kmln_error *err)
 		journal.cut = view.cut;
 		journal.front = view.front;
 		journal.behind = view.behind;
+		r = kmln_beside_remember(job->beside, job->path, &beside, err);
+		if (r < 0)
+			return r;
+		journal.files = beside.files;
+		journal.file_count = beside.count;
 	} else {
 		r = kmln_composite_files(job->composite, view.front, job->disk->size, view.behind,
 			&text, files, err);

@@ -130,6 +130,14 @@ struct kmln_volume {
 	const char *problem; /* why something of it is not known; or NULL */
 };
 
+/* The EFI system partition: the first partition of that type. */
+struct kmln_esp {
+	const struct kmln_partition *partition;
+	const char *problem; /* why its files cannot be read, or NULL */
+	bool has_loader; /* EFI/BOOT/BOOTX64.EFI is there: the disk starts by itself under UEFI */
+	const char *loader_sum; /* of that file where kmln made it, else NULL */
+};
+
 enum kmln_init {
 	KMLN_INIT_NONE,
 	KMLN_INIT_SYSTEMD,
@@ -160,6 +168,11 @@ struct kmln_facts {
 	size_t filesystem_count;
 	struct kmln_volume *volumes; /* LVM, LUKS, md, Btrfs */
 	size_t volume_count;
+	const struct kmln_esp *esp; /* or NULL */
+	/* A GPT's place for GRUB's core, or NULL; and its first bytes, 1 MiB at most. */
+	const struct kmln_partition *bios_boot;
+	const char *bios_boot_head;
+	size_t bios_boot_head_size;
 
 	/* Of the guest whose root was found; all empty where none was. */
 	const struct kmln_filesystem *root;

@@ -273,6 +273,8 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 		kmln_inspect_volumes(disk->device, f);
 	if (r == 0)
 		r = read_head(disk, f, err);
+	if (r == 0)
+		r = kmln_inspect_firmware(disk, f, err);
 	if (r == 0 && !f->table && !f->filesystem_count)
 		r = kmln_fail(err, KMLN_EINVALID,
 			"not an image of a machine: neither a partition table nor a filesystem is in it");

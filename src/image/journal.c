@@ -218,13 +218,20 @@ static int do_write(struct reader *reader, const struct record *record, const ch
 static int start_file(struct reader *reader, const struct record *record, const char *name,
 	struct kmln_error *err)
 {
+	mode_t mask;
+
 	if (!record->size || record->size > NAME_MAX_BYTES ||
 		memchr(name, '/', (size_t)record->size) || memchr(name, 0, (size_t)record->size))
 		return bad(err);
 	snprintf(reader->name, sizeof(reader->name), "%s/%.*s", reader->folder, (int)record->size,
 		name);
 	kmln_output_drop(&reader->file);
-	return kmln_output_open(reader->name, true, &reader->file, err);
+	if (kmln_output_open(reader->name, true, &reader->file, err) < 0)
+		return -err->code;
+	umask(mask = umask(0));
+	if (fchmod(reader->file.fd, record->offset & 0777 & ~mask) < 0)
+		return kmln_fail_sys(err, errno, "%s", reader->name);
+	return 0;
 }
 
 static int add_to_file(struct reader *reader, const struct record *record, const char *bytes,
