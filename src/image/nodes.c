@@ -25,8 +25,8 @@ static void add_file(const struct kmln_nodes *nodes, const char *key, const char
 	bool writable, struct kmln_buf *json)
 {
 	kmln_buf_printf(json,
-		",\"%s\":{\"driver\":\"file\",\"filename\":\"%s\",\"read-only\":%s,"
-		"\"force-share\":%s}",
+		",\"%s\":{\"driver\":\"file\",\"filename\":\"%s\",\"locking\":\"on\","
+		"\"read-only\":%s,\"force-share\":%s}",
 		key, path, writable ? "false" : "true", nodes->shared ? "true" : "false");
 }
 

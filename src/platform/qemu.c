@@ -40,8 +40,9 @@ static void add_disk(const struct kmln_launch *launch, struct kmln_strv *argv, b
 	KMLN_BUF struct kmln_buf drive = {0};
 
 	kmln_buf_str(&drive, "if=virtio,");
+	/* locks are asked for: QEMU's own choice is to do without where it finds no /dev/null */
 	if (!launch->nodes)
-		kmln_buf_printf(&drive, "format=raw,file=%s", launch->disk);
+		kmln_buf_printf(&drive, "format=raw,file=%s,file.locking=on", launch->disk);
 	else
 		kmln_buf_str(&drive, "file=json:");
 	/* a comma in a value is written twice */
