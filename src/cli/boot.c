@@ -20,6 +20,7 @@
 #include "convert/direct.h"
 #include "image/disk.h"
 #include "image/inspect.h"
+#include "image/nodes.h"
 #include "plan/actions.h"
 #include "platform/platform.h"
 #include "run/machine.h"
@@ -48,6 +49,7 @@ struct boot {
 	struct kmln_private scratch; /* kernel and initramfs of a start without boot loader */
 	const char *kernel, *initramfs, *words; /* of such a start, else NULL */
 	bool device; /* the image is a block device */
+	const char *nodes; /* it is not raw: QEMU's JSON for it; NULL: raw */
 	struct kmln_facts *facts;
 	bool has_root; /* a filesystem was found that can be the root */
 	unsigned partition; /* it is in; 0: the whole image */
@@ -78,9 +80,6 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 
 	if (r < 0)
 		return r;
-	if (!kmln_eq(boot->disk.format, "raw"))
-		return kmln_fail(err, KMLN_EINVALID, "%s: a %s image; machines run from raw ones",
-			path, boot->disk.format);
 	if (kmln_disk_busy(&boot->disk) > 0)
 		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
 	if (fstat(boot->disk.fd, &st) < 0)
@@ -102,6 +101,8 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 {
 	bool uml = kmln_eq(platform->name, "uml");
 
+	if (uml && !kmln_eq(boot->facts->format, "raw"))
+		return "it reads raw images only";
 	if (uml && boot->opts->kernel)
 		return "it is its own kernel, and --kernel was given";
 	if (uml && !boot->has_root)
@@ -223,6 +224,28 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	return 0;
 }
 
+/* What QEMU is told of an image that is not raw. Its files were opened as the user's just now. */
+static int describe_disk(struct boot *boot, struct kmln_error *err)
+{
+	const struct kmln_nodes nodes = {boot->disk.layers, &boot->sandbox, false};
+	KMLN_BUF struct kmln_buf json = {0};
+	int r = 0;
+
+	if (kmln_eq(boot->disk.format, "raw"))
+		return 0;
+	if (!boot->disk.layers)
+		return kmln_fail(err, KMLN_EINVALID,
+			"a fixed VHD: what follows the disk in it must not be written over; copy it "
+			"with qemu-img convert");
+	if (!boot->scratch.path)
+		r = kmln_private_open(&boot->scratch, err);
+	if (r == 0)
+		r = kmln_nodes_disk(&nodes, !boot->opts->snapshot, boot->scratch.path, &json, err);
+	if (r == 0)
+		boot->nodes = kmln_pool_strdup(boot->pool, json.data);
+	return r < 0 ? kmln_wrap(err, "%s", boot->image) : 0;
+}
+
 /* The machine's own command line, in which no byte of a user's path stands. */
 static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -237,10 +260,12 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 		.run = kmln_sandbox_run(&boot->sandbox),
 	};
 
-	launch.disk = kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
-		boot->device	 ? KMLN_ACCESS_DEVICE
-		: opts->snapshot ? KMLN_ACCESS_READ
-				 : KMLN_ACCESS_WRITE);
+	launch.nodes = boot->nodes;
+	launch.disk = boot->nodes ? launch.run
+				  : kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
+					    boot->device     ? KMLN_ACCESS_DEVICE
+					    : opts->snapshot ? KMLN_ACCESS_READ
+							     : KMLN_ACCESS_WRITE);
 	if (share_file(boot, boot->kernel, "kernel", &launch.kernel, err) < 0 ||
 		share_file(boot, boot->initramfs, "initramfs", &launch.initramfs, err) < 0)
 		return -err->code;
@@ -321,6 +346,8 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 		r = find_program(boot, err);
 	if (r == 0)
 		r = find_kernel(boot, err);
+	if (r == 0)
+		r = describe_disk(boot, err);
 	/* the machine locks the image itself */
 	kmln_disk_close(&boot->disk);
 	if (r == 0 && !boot->sandbox.landlock)

@@ -232,7 +232,8 @@ struct kmln_device *kmln_device_overlay(struct kmln_device *base)
 
 	*overlay = (struct overlay){
 		.device = {.ops = &overlay_ops, .size = base->size, .writable = true},
-		.base = base};
+		.base = base,
+	};
 	make_slots(overlay, FIRST_SLOTS);
 	return &overlay->device;
 }

@@ -38,7 +38,9 @@ struct kmln_probe {
  */
 struct kmln_launch {
 	const char *program; /* linux.uml or qemu-system-x86_64; NULL: by name, from PATH */
-	const char *disk; /* the image, raw */
+	const char *disk; /* the image, raw; with `nodes` only a name for it */
+	const char
+		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
 	bool read_only; /* the guest sees a disk that it cannot write; `snapshot` goes before */
 	bool snapshot; /* the image is only read, and what the guest writes is thrown away */

@@ -35,6 +35,46 @@ def guest_file(guest, path):
     return run("debugfs", "-R", f"cat {path}", guests.NAMES[guest](), stderr=subprocess.DEVNULL)
 
 
+def qemu_img(*argv):
+    """The head of an image of 64 MiB that qemu-img makes, and the text of its descriptor."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image")
+        run("truncate", "-s", "64M", Path(folder, "base"), cwd=folder)
+        run("qemu-img", "create", "-q", *argv, path, "64M", cwd=folder)
+        with open(path, "rb") as file:
+            # the descriptor inside a VMDK is 10 KiB long; a text ends by itself
+            return file.read(11264 if b"KDMV" in file.peek(4)[:4] else 1024)
+
+
+def corpus_formats():
+    return {
+        "qcow2": qemu_img("-f", "qcow2"),
+        "qcow2-v2": qemu_img("-f", "qcow2", "-o", "compat=0.10"),
+        "qcow2-overlay": qemu_img("-f", "qcow2", "-b", "base", "-F", "raw"),
+        "qcow2-data": qemu_img("-f", "qcow2", "-o", "data_file=data"),
+        "vmdk": qemu_img("-f", "vmdk"),
+        "vmdk-stream": qemu_img("-f", "vmdk", "-o", "subformat=streamOptimized"),
+        "vmdk-flat": qemu_img("-f", "vmdk", "-o", "subformat=monolithicFlat"),
+        "vdi": qemu_img("-f", "vdi"),
+        "vhd": qemu_img("-f", "vpc"),
+        "vhdx": b"vhdxfile",
+        "qed": qemu_img("-f", "qed"),
+    }
+
+
+def corpus_vmdk():
+    return {
+        "flat": qemu_img("-f", "vmdk", "-o", "subformat=monolithicFlat"),
+        "split": qemu_img("-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"),
+        "embedded": qemu_img("-f", "vmdk")[512:],
+        "vmware": '# Disk DescriptorFile\r\nversion = 1\r\nencoding = "UTF-8"\r\nCID = 1\r\n'
+                  'parentCID = ffffffff\r\ncreateType = "vmfs"\r\nRW 16 VMFS "disk-flat.vmdk"\r\n',
+        "child": 'parentCID=1\nparentFileNameHint="../base.vmdk"\ncreateType="vmfsSparse"\n'
+                 'RW 16 VMFSSPARSE "delta.vmdk"\n',
+        "kinds": 'RDONLY 8 FLAT "a b" 9\nRW 8 ZERO\nNOACCESS 8 FLAT "c" 0\nRW 8 FLAT "" 1\n',
+    }
+
+
 def corpus_fstab():
     return {
         "uml": guest_file("systemd", "/etc/fstab"),
