@@ -51,6 +51,19 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 	kmln_strv_printf(argv, "%llu", (unsigned long long)kmln_launch_mib(launch));
 	kmln_strv_adds(argv, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-monitor", "none", "-serial", "stdio", "-sandbox", SECCOMP, NULL);
+	if (launch->firmware) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=pflash,unit=0,format=raw,readonly=on,file=%s", launch->firmware);
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(argv, "if=pflash,unit=1,format=raw,file=%s", launch->variables);
+	}
+	/* the first disk is the one that firmware starts from */
+	if (launch->boot_disk) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=virtio,format=raw,readonly=on,file=%s", launch->boot_disk);
+	}
 	/* the format is said: guessing it would let a guest write a head that names host files */
 	kmln_strv_add(argv, "-drive");
 	kmln_strv_printf(argv, "if=virtio,format=raw,file=%s%s", launch->disk,
