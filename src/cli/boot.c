@@ -39,7 +39,7 @@ struct boot_opts {
 	const char *on, *kernel, *initramfs, *append, *format, *firmware, *boot_disk;
 	uint64_t memory, timeout;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
-	bool snapshot, dry_run, unconfined;
+	bool snapshot, dry_run, unconfined, backing;
 };
 
 /* What is known before planning. */
@@ -79,7 +79,7 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 {
 	const struct kmln_filesystem *root;
 	struct stat st;
-	int r = kmln_disk_open(path, false, &boot->disk, err);
+	int r = kmln_disk_open(path, boot->opts->backing ? KMLN_DISK_BACKING : 0, &boot->disk, err);
 
 	if (r < 0)
 		return r;
@@ -495,6 +495,7 @@ static const struct kmln_opt options[] = {
 	{"boot-disk", 0, KMLN_OPT_FILE, "FILE",
 		"start from this disk, which `kmln convert --boot disk` made (kvm, qemu)",
 		offsetof(struct boot_opts, boot_disk), NULL},
+	KMLN_OPT_BACKING(struct boot_opts),
 	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct boot_opts, dry_run), NULL},
 	{"unconfined", 0, KMLN_OPT_FLAG, NULL,

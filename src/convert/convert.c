@@ -84,7 +84,9 @@ static int check_source(struct kmln_work *work, struct kmln_error *err)
 static int read_source(struct kmln_work *work, struct kmln_error *err)
 {
 	const bool write = work->job->in_place && !work->job->dry_run;
-	int r = kmln_disk_open(work->job->image, write, &work->source, err);
+	const unsigned flags =
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0);
+	int r = kmln_disk_open(work->job->image, flags, &work->source, err);
 
 	if (r < 0)
 		return r;

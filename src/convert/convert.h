@@ -14,6 +14,7 @@ struct kmln_convert {
 	const struct kmln_platform *to;
 	const char *out; /* NULL with dry_run or in_place; the descriptor's name with "composite" */
 	const char *format; /* of the output: "raw", "qcow2", "vmdk", "vdi"; "composite" in place */
+	bool backing; /* the files that the image names may be opened */
 	bool in_place; /* the image itself is converted */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
 	enum kmln_boot_form form;
