@@ -334,6 +334,26 @@ static int write_content(struct ext_tree *ext, ext2_ino_t ino, uint64_t size, km
 	return r;
 }
 
+/*
+ * A file that is stored in its own inode gets blocks: libext2fs moves it when more is written than
+ * has room there.
+ */
+static int move_out(struct ext_tree *ext, ext2_ino_t ino, struct kmln_error *err)
+{
+	KMLN_FREE char *zeros = kmln_malloc(ext->fs->blocksize);
+	errcode_t code, closed;
+	ext2_file_t file;
+	unsigned written;
+
+	memset(zeros, 0, ext->fs->blocksize);
+	code = ext2fs_file_open(ext->fs, ino, EXT2_FILE_WRITE, &file);
+	if (code)
+		return ext_fail(err, code, "open");
+	code = ext2fs_file_write(file, zeros, ext->fs->blocksize, &written);
+	closed = ext2fs_file_close(file);
+	return code || closed ? ext_fail(err, code ? code : closed, "move out of the inode") : 0;
+}
+
 /* Makes `path` an empty regular file: a new one, or the one that is there without its content. */
 static int empty_file(
 	struct ext_tree *ext, const char *path, ext2_ino_t *ino, bool *new, struct kmln_error *err)
@@ -362,10 +382,12 @@ static int empty_file(
 		return r;
 	if (!LINUX_S_ISREG(inode.i_mode))
 		return kmln_fail(err, EEXIST, "there is something that is not a file");
-	if (inode.i_flags & (EXT4_INLINE_DATA_FL | EXT4_VERITY_FL | EXT4_ENCRYPT_FL))
+	if (inode.i_flags & (EXT4_VERITY_FL | EXT4_ENCRYPT_FL))
 		return kmln_fail(err, KMLN_EINVALID,
-			"stored inline, sealed or encrypted: it cannot be "
-			"replaced from outside");
+			"sealed or encrypted: it cannot be replaced from outside");
+	r = inode.i_flags & EXT4_INLINE_DATA_FL ? move_out(ext, *ino, err) : 0;
+	if (r < 0)
+		return r;
 	code = ext2fs_punch(ext->fs, *ino, NULL, NULL, 0, ~0ULL);
 	return code ? ext_fail(err, code, "empty the file") : 0;
 }

@@ -237,6 +237,9 @@ static int list_entry(ext2_ino_t dir, int entry, struct ext2_dir_entry *dirent, 
 		return 0;
 	memcpy(name, dirent->name, (size_t)length);
 	name[length] = '\0';
+	/* libext2fs does not know them by their place in a folder stored inline */
+	if (kmln_eq(name, ".") || kmln_eq(name, ".."))
+		return 0;
 	if (!length || strlen(name) != (size_t)length || strchr(name, '/'))
 		listing->result = kmln_fail(listing->err, KMLN_EINVALID,
 			"a name that cannot be one; the folder is damaged");
