@@ -14,7 +14,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/md5.h"
 #include "convert/output.h"
+#include "convert/packages.h"
 #include "guest/grub.h"
 #include "guest/initramfs.h"
 #include "image/check.h"
@@ -35,6 +37,7 @@ struct work {
 	struct kmln_facts *facts;
 	struct kmln_choice choice;
 	struct kmln_goal goal;
+	struct kmln_strv paths; /* of packages, which facts must know */
 	struct kmln_pool *pool; /* of goal and edits */
 	struct kmln_edits edits;
 };
@@ -42,6 +45,7 @@ struct work {
 static void work_fini(struct work *work)
 {
 	kmln_edits_fini(&work->edits);
+	kmln_strv_fini(&work->paths);
 	kmln_choice_close(&work->choice);
 	kmln_facts_free(work->facts);
 	kmln_disk_close(&work->source);
@@ -119,6 +123,7 @@ static int make_initramfs(struct work *work, struct kmln_tree *guest, struct kml
 {
 	const struct kmln_kernel *kernel = work->goal.kernel;
 	KMLN_BUF struct kmln_buf bytes = {0};
+	char sum[KMLN_MD5_TEXT];
 	int r;
 
 	if (kmln_has_own_loader(work->facts) && !work->goal.from_kit)
@@ -129,7 +134,8 @@ static int make_initramfs(struct work *work, struct kmln_tree *guest, struct kml
 		return r;
 	work->goal.initramfs = kmln_pool_memdup(work->pool, bytes.data, bytes.size);
 	work->goal.initramfs_size = bytes.size;
-	work->goal.initramfs_sum = kmln_sum(work->pool, bytes.data, bytes.size);
+	kmln_md5(bytes.data, bytes.size, sum);
+	work->goal.initramfs_sum = kmln_pool_strdup(work->pool, sum);
 	return 0;
 }
 
@@ -152,7 +158,10 @@ static int prepare(struct work *work, struct kmln_error *err)
 	kmln_note("kernel %s: %s", work->choice.kernel->release, work->choice.why);
 	work->goal.kernel = work->choice.kernel;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
-	r = make_initramfs(work, guest, err);
+	r = kmln_packages_prepare(work->facts, guest, &work->choice, work->job->to, work->pool,
+		&work->goal, &work->paths, err);
+	if (r == 0)
+		r = make_initramfs(work, guest, err);
 	if (r == 0 && !kmln_has_own_loader(work->facts)) {
 		r = kmln_grub_make(work->pool, root->partition ? root->partition : 1, &grub, err);
 		if (r == 0) {
@@ -282,6 +291,19 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 	return r;
 }
 
+/* The paths of packages, as they are in the result. */
+static int look_at_paths(
+	const struct work *work, int fd, struct kmln_facts *facts, struct kmln_error *err)
+{
+	const struct kmln_range range = root_range(work);
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_tree_ext(fd, &range, false, &tree, err);
+
+	if (r == 0)
+		kmln_inspect_paths(tree, facts, &work->paths);
+	return r;
+}
+
 /* Looks at the result as if it were any image. */
 static int verify(const struct work *work, int fd, struct kmln_error *err)
 {
@@ -301,7 +323,9 @@ static int verify(const struct work *work, int fd, struct kmln_error *err)
 	if (r < 0)
 		return kmln_wrap(err, "after the conversion");
 	kmln_edits_init(&edits, facts->pool);
-	r = plan(work, facts, &edits, err);
+	r = look_at_paths(work, fd, facts, err);
+	if (r == 0)
+		r = plan(work, facts, &edits, err);
 	if (r < 0)
 		return kmln_wrap(err, "after the conversion");
 	if (!edits.count)

@@ -10,11 +10,11 @@
 
 #define STATUS "/var/lib/dpkg/status"
 #define PACKAGES_MAX 200000
-#define FIELD_MAX 512
+#define FIELD_MAX 8192 /* perl provides 3000 bytes of names */
 /* a file with holes can claim to be endless */
 #define STATUS_MAX (1ull << 30)
 
-enum field { PACKAGE, STATUS_FIELD, VERSION, ARCHITECTURE, FIELDS };
+enum field { PACKAGE, STATUS_FIELD, VERSION, ARCHITECTURE, PROVIDES, CONFLICTS, BREAKS, FIELDS };
 
 struct status_reader {
 	struct kmln_facts *facts;
@@ -23,6 +23,12 @@ struct status_reader {
 	uint64_t read; /* bytes of the file so far */
 	char fields[FIELDS][FIELD_MAX];
 };
+
+/* Most packages have none of it, and share one empty text. */
+static const char *keep(struct kmln_pool *pool, const char *text)
+{
+	return *text ? kmln_pool_strdup(pool, text) : "";
+}
 
 static void end_paragraph(struct status_reader *reader)
 {
@@ -36,8 +42,12 @@ static void end_paragraph(struct status_reader *reader)
 		p->version = kmln_pool_strdup(facts->pool, reader->fields[VERSION]);
 		p->architecture = kmln_pool_strdup(facts->pool, reader->fields[ARCHITECTURE]);
 		p->status = kmln_pool_strdup(facts->pool, reader->fields[STATUS_FIELD]);
+		p->provides = keep(facts->pool, reader->fields[PROVIDES]);
+		p->conflicts = keep(facts->pool, reader->fields[CONFLICTS]);
+		p->breaks = keep(facts->pool, reader->fields[BREAKS]);
 	}
-	memset(reader->fields, 0, sizeof(reader->fields));
+	for (int f = 0; f < FIELDS; f++)
+		reader->fields[f][0] = '\0';
 }
 
 static void end_line(struct status_reader *reader)
@@ -47,6 +57,9 @@ static void end_line(struct status_reader *reader)
 		[STATUS_FIELD] = "Status:",
 		[VERSION] = "Version:",
 		[ARCHITECTURE] = "Architecture:",
+		[PROVIDES] = "Provides:",
+		[CONFLICTS] = "Conflicts:",
+		[BREAKS] = "Breaks:",
 	};
 
 	reader->line[reader->used] = '\0';

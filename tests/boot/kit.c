@@ -18,7 +18,7 @@ static int unpack(const char *path, const char *folder, struct kmln_error *err)
 	int r = kmln_deb_read(path, pool, &deb, err);
 
 	if (r == 0)
-		r = kmln_deb_unpack(path, folder, err);
+		r = kmln_deb_unpack(path, folder, NULL, NULL, err);
 	if (r == 0)
 		printf("%s %s %s\n", deb.package, deb.version, deb.architecture);
 	return r;

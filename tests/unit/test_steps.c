@@ -51,7 +51,8 @@ static void add_file(struct made *m, const char *path, const char *real, uint32_
 	struct kmln_known_file *f =
 		kmln_pool_append(m->pool, &m->facts.files, &m->facts.file_count, sizeof(*f));
 
-	*f = (struct kmln_known_file){path, real, problem, mode, data ? strlen(data) : 0, data};
+	*f = (struct kmln_known_file){
+		path, real, problem, mode, data ? strlen(data) : 0, data, NULL};
 }
 
 static void make_files(struct made *m, const struct recipe *recipe)
@@ -96,6 +97,8 @@ static void make_files(struct made *m, const struct recipe *recipe)
 		config ? kmln_pool_printf(m->pool, "%s/grub.cfg", grub) : NULL,
 		config ? S_IFREG | 0644 : 0, config ? "menuentry x {\n}\n" : NULL,
 		"/boot/grub/grub.cfg: No such file or directory");
+	add_file(m, "/etc/kmln", "/etc/kmln", 0, NULL, NULL);
+	add_file(m, "/etc/kmln/boot.conf", NULL, 0, NULL, "/etc/kmln: No such file or directory");
 	add_file(m, "/lib", "/usr/lib", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/lib/modules", "/usr/lib/modules", recipe->kernel == 3 ? 0 : S_IFDIR | 0755,
 		NULL, NULL);
@@ -224,8 +227,8 @@ static void make_ready(struct made *m)
 		if (e->kind == KMLN_EDIT_BYTES)
 			memcpy(m->head + e->offset, e->data, e->size);
 		else if (kmln_eq(e->path, config->real))
-			*config = (struct kmln_known_file){
-				config->path, config->real, NULL, S_IFREG | 0644, e->size, e->data};
+			*config = (struct kmln_known_file){config->path, config->real, NULL,
+				S_IFREG | 0644, e->size, e->data, NULL};
 	}
 }
 
