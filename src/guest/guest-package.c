@@ -4,8 +4,6 @@
 
 #include <sys/stat.h>
 
-#include "base/md5.h"
-
 #define PACKAGE_TIME 1700000000 /* of the files in it, whenever kmln was built */
 
 extern const char kmln_package_program[], kmln_package_program_end[];
@@ -27,40 +25,15 @@ static void add_file(struct kmln_pkg *pkg, struct kmln_pool *pool, const char *p
 	};
 }
 
-static void add_member(struct kmln_pkg *pkg, struct kmln_pool *pool, const char *name,
-	uint32_t mode, const char *data, size_t size)
+/* A file in /etc is a conffile. */
+static void add_conffiles(struct kmln_pkg *pkg, struct kmln_pool *pool)
 {
-	*(struct kmln_deb_file *)kmln_pool_append(pool, &pkg->members, &pkg->member_count,
-		sizeof(struct kmln_deb_file)) = (struct kmln_deb_file){
-		.path = name,
-		.mode = S_IFREG | mode,
-		.mtime = PACKAGE_TIME,
-		.size = size,
-		.data = data,
-	};
-}
+	KMLN_BUF struct kmln_buf conffiles = {0};
 
-/* md5sums and conffiles, as dpkg-deb's helpers make them: a file in /etc is a conffile. */
-static void add_lists(struct kmln_pkg *pkg, struct kmln_pool *pool)
-{
-	KMLN_BUF struct kmln_buf sums = {0}, conffiles = {0};
-
-	for (size_t i = 0; i < pkg->file_count; i++) {
-		const struct kmln_deb_file *f = &pkg->files[i];
-		char sum[KMLN_MD5_TEXT];
-
-		if (!S_ISREG(f->mode))
-			continue;
-		if (kmln_starts(f->path, "/etc/")) {
-			kmln_buf_printf(&conffiles, "%s\n", f->path);
-			continue;
-		}
-		kmln_md5(f->data, f->size, sum);
-		kmln_buf_printf(&sums, "%s  %s\n", sum, f->path + 1);
-	}
-	add_member(pkg, pool, "md5sums", 0644, kmln_pool_memdup(pool, sums.data, sums.size),
-		sums.size);
-	add_member(pkg, pool, "conffiles", 0644,
+	for (size_t i = 0; i < pkg->file_count; i++)
+		if (S_ISREG(pkg->files[i].mode) && kmln_starts(pkg->files[i].path, "/etc/"))
+			kmln_buf_printf(&conffiles, "%s\n", pkg->files[i].path);
+	kmln_pkg_add_member(pkg, pool, "conffiles", 0644,
 		kmln_pool_memdup(pool, conffiles.data, conffiles.size), conffiles.size);
 }
 
@@ -94,14 +67,17 @@ static void add_guest_package(struct kmln_pkgs *pkgs, struct kmln_pool *pool)
 		kmln_package_program_end);
 	add_file(pkg, pool, "/usr/share/doc/" KMLN_GUEST_PACKAGE "/copyright", S_IFREG | 0644,
 		kmln_package_copyright, kmln_package_copyright_end);
-	add_lists(pkg, pool);
-	add_member(pkg, pool, "postrm", 0755, kmln_package_postrm,
+	add_conffiles(pkg, pool);
+	kmln_pkg_add_sums(pkg, pool);
+	kmln_pkg_add_member(pkg, pool, "postrm", 0755, kmln_package_postrm,
 		(size_t)(kmln_package_postrm_end - kmln_package_postrm));
 	kmln_pkg_fill(pkg, pool, &never);
 }
 
 static void add_initramfs_package(struct kmln_pkgs *pkgs, struct kmln_pool *pool)
 {
+	static const char *const folders[] = {"/", "/usr", "/usr/share", "/usr/share/doc",
+		"/usr/share/doc/" KMLN_INITRAMFS_PACKAGE};
 	struct kmln_pkg *pkg = kmln_pool_append(pool, &pkgs->items, &pkgs->count, sizeof(*pkg));
 	struct kmln_error never;
 
@@ -112,9 +88,13 @@ static void add_initramfs_package(struct kmln_pkgs *pkgs, struct kmln_pool *pool
 		"Depends: " KMLN_GUEST_PACKAGE "\n"
 		"Description: kmln-guest makes the initramfs of this system\n"
 		" Kernel packages depend on a program that makes their initramfs. This package\n"
-		" has no files: it says that kmln-guest does it, until initramfs-tools or\n"
+		" has no program: it says that kmln-guest does it, until initramfs-tools or\n"
 		" another such program is installed in its place.\n";
-	add_file(pkg, pool, "/", S_IFDIR | 0755, NULL, NULL);
+	for (size_t i = 0; i < KMLN_COUNT(folders); i++)
+		add_file(pkg, pool, folders[i], S_IFDIR | 0755, NULL, NULL);
+	add_file(pkg, pool, "/usr/share/doc/" KMLN_INITRAMFS_PACKAGE "/copyright", S_IFREG | 0644,
+		kmln_package_copyright, kmln_package_copyright_end);
+	kmln_pkg_add_sums(pkg, pool);
 	kmln_pkg_fill(pkg, pool, &never);
 }
 

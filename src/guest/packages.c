@@ -13,6 +13,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/md5.h"
+#include "plan/edits.h"
 
 #define DEB_MAX (32u << 20)
 #define CONTROL_MAX (4u << 20)
@@ -97,6 +99,47 @@ static int take_control(struct kmln_pkg *pkg, struct kmln_pool *pool, struct kml
 	return kmln_pkg_fill(pkg, pool, err);
 }
 
+void kmln_pkg_add_member(struct kmln_pkg *pkg, struct kmln_pool *pool, const char *name,
+	uint32_t mode, const char *data, size_t size)
+{
+	*(struct kmln_deb_file *)kmln_pool_append(pool, &pkg->members, &pkg->member_count,
+		sizeof(struct kmln_deb_file)) = (struct kmln_deb_file){
+		.path = name,
+		.mode = S_IFREG | mode,
+		.mtime = KMLN_MTIME_NOW,
+		.size = size,
+		.data = data,
+	};
+}
+
+static bool is_conffile(const struct kmln_pkg *pkg, const char *path)
+{
+	const struct kmln_deb_file *list = kmln_pkg_member(pkg, "conffiles");
+	KMLN_FREE char *line = kmln_printf("\n%s\n", path);
+	KMLN_FREE char *lines = kmln_printf("\n%s\n", list ? list->data : "");
+
+	return strstr(lines, line);
+}
+
+void kmln_pkg_add_sums(struct kmln_pkg *pkg, struct kmln_pool *pool)
+{
+	KMLN_BUF struct kmln_buf sums = {0};
+
+	if (kmln_pkg_member(pkg, "md5sums"))
+		return;
+	for (size_t i = 0; i < pkg->file_count; i++) {
+		const struct kmln_deb_file *f = &pkg->files[i];
+		char sum[KMLN_MD5_TEXT];
+
+		if (!S_ISREG(f->mode) || !f->data || is_conffile(pkg, f->path))
+			continue;
+		kmln_md5(f->data, f->size, sum);
+		kmln_buf_printf(&sums, "%s  %s\n", sum, f->path + 1);
+	}
+	kmln_pkg_add_member(pkg, pool, "md5sums", 0644,
+		kmln_pool_memdup(pool, sums.data ? sums.data : "", sums.size), sums.size);
+}
+
 static struct kmln_pkg *add(struct kmln_pkgs *pkgs, struct kmln_pool *pool)
 {
 	return kmln_pool_append(pool, &pkgs->items, &pkgs->count, sizeof(struct kmln_pkg));
@@ -120,6 +163,7 @@ int kmln_pkgs_add_deb(
 	r = take_control(&pkg, pool, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", path);
+	kmln_pkg_add_sums(&pkg, pool);
 	*add(pkgs, pool) = pkg;
 	return 0;
 }

@@ -4,7 +4,7 @@
  * of a kernel kit, those kept beside it, and kmln's own two.
  *
  * kmln-guest keeps a converted guest starting when its kernels change (src/agent/guest.c).
- * kmln-initramfs has no files: it stands for "linux-initramfs-tool", which kernels depend on, and
+ * kmln-initramfs has no program: it stands for "linux-initramfs-tool", which kernels depend on, and
  * gives way when a distribution's own such tool is installed, while kmln-guest stays.
  */
 #ifndef KMLN_GUEST_PACKAGES_H
@@ -52,6 +52,12 @@ int kmln_pkgs_add_kit(struct kmln_pkgs *pkgs, const struct kmln_kit *kit, struct
 void kmln_pkgs_add_own(struct kmln_pkgs *pkgs, struct kmln_pool *pool);
 /* The package of this name, or NULL. */
 const struct kmln_pkg *kmln_pkgs_find(const struct kmln_pkgs *pkgs, const char *name);
+
+/* Adds a control file; its data is not copied. */
+void kmln_pkg_add_member(struct kmln_pkg *pkg, struct kmln_pool *pool, const char *name,
+	uint32_t mode, const char *data, size_t size);
+/* Adds md5sums of its files where it has none, as dpkg does when it unpacks such a package. */
+void kmln_pkg_add_sums(struct kmln_pkg *pkg, struct kmln_pool *pool);
 
 /* Where a kit keeps what belongs to its packages, inside its folder. */
 #define KMLN_KIT_PACKAGES "/packages"
