@@ -150,6 +150,13 @@ static void print_run(
 	kmln_plan_line(out, "put", object, first->by, first->why);
 }
 
+/* What is in a file is shown, but not of the many that a package brings. */
+static bool shows_content(const struct kmln_edit *e)
+{
+	return e->data && !e->group && kmln_is_text(e->data, e->size) &&
+	       (!e->replaces || kmln_is_text(e->replaces, e->replaces_size));
+}
+
 static void print_put(
 	const struct kmln_edits *edits, const struct kmln_edit *e, struct kmln_buf *out)
 {
@@ -160,11 +167,14 @@ static void print_put(
 		object = kmln_pool_printf(edits->pool, "%s, %s in place of %s", e->path, size,
 			kmln_plan_bytes(edits->pool, e->replaces_size));
 	else
-		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s%s", e->path, e->mode,
-			e->uid, e->gid, size, e->from ? ", from kit" : "");
+		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s%s%s", e->path, e->mode,
+			e->uid, e->gid, size,
+			e->group  ? ", "
+			: e->from ? ", from kit"
+				  : "",
+			e->group ? e->group : "");
 	kmln_plan_line(out, "put", object, e->by, e->why);
-	if (e->data && kmln_is_text(e->data, e->size) &&
-		(!e->replaces || kmln_is_text(e->replaces, e->replaces_size)))
+	if (shows_content(e))
 		kmln_diff(out, e->replaces ? e->replaces : "", e->replaces ? e->replaces_size : 0,
 			e->data, e->size);
 }
