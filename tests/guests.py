@@ -61,6 +61,12 @@ def kernel_deb():
     return _cached("linux-image-cloud-amd64", _fetch_kernel, (), suffix=".deb")
 
 
+def newer_kernel_deb():
+    """The cloud kernel of a later series, its modules compressed."""
+    meta = "linux-image-6.12-cloud-amd64"
+    return _cached(meta, lambda to: _fetch_kernel(to, meta), (_fetch_kernel, meta), suffix=".deb")
+
+
 def package(name):
     return _cached(name, lambda to: _fetch_package(to, name), (_fetch_package, name), suffix=".deb")
 
@@ -411,10 +417,9 @@ def _apt():
         shutil.rmtree(base)
 
 
-def _fetch_kernel(deb):
+def _fetch_kernel(deb, meta="linux-image-cloud-amd64"):
     with _apt() as (base, options):
-        shown = _run(["apt-cache", *options, "show", "--no-all-versions",
-                      "linux-image-cloud-amd64"]).stdout.decode()
+        shown = _run(["apt-cache", *options, "show", "--no-all-versions", meta]).stdout.decode()
         depends = next(line for line in shown.splitlines() if line.startswith("Depends:"))
         package = depends.split()[1].rstrip(",")
         _run(["apt-get", *options, "download", package], cwd=base)
@@ -429,6 +434,7 @@ def _fetch_package(deb, name):
 
 NAMES = {"busybox": busybox, "awkward": awkward, "systemd": lambda: debian("systemd"),
          "sysvinit": lambda: debian("sysvinit"), "kernel": kernel_deb,
+         "newer-kernel": newer_kernel_deb,
          **{name: lambda name=name: package(name) for name in ("linux-base", "kmod", "libkmod2")}}
 
 if __name__ == "__main__":

@@ -429,9 +429,36 @@ static void test_kernel_words(void **state)
 	}
 }
 
+/* A guest of another package manager hears that the kernel is nobody's. */
+static void test_other_package_manager(void **state)
+{
+	static struct made m;
+	static const char *const managers[] = {"rpm", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < KMLN_COUNT(managers); i++) {
+		KMLN_EDITS struct kmln_edits edits = {0};
+		KMLN_BUF struct kmln_buf text = {0};
+		struct kmln_error err = {0};
+		const struct recipe recipe = {.table = 1, .loader = 1, .kernel = 3, .from_kit = 1};
+
+		make_guest(&m, &recipe);
+		KMLN_POOL struct kmln_pool *pool = m.pool;
+		m.facts.package_manager = managers[i];
+		kmln_edits_init(&edits, m.pool);
+		assert_ok(plan(&m, &edits, NULL, &err), err);
+		assert_int_equal(edits.note_count, managers[i] != NULL);
+		kmln_edits_print(&edits, false, &text);
+		assert_true(
+			!strstr(text.data, "\nnote    the guest's package manager (rpm) does not "
+					   "know the kernel") == !managers[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_other_package_manager),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_kernel_words),
