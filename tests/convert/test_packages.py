@@ -12,7 +12,7 @@ import pytest
 import guests
 import images
 import runner
-from trees import Tree
+from guesttree import Tree
 
 FIRST = images.MIB
 STATUS = "/var/lib/dpkg/status"
@@ -207,7 +207,8 @@ def test_relations(kmln, convert, guest, small_kernel, tmp_path):
     def depends(text):
         def change(base):
             control = base / "DEBIAN/control"
-            control.write_text(re.sub(r"^Depends: .*", text, control.read_text(), flags=re.M))
+            old = re.sub(r"^(Depends|Conflicts|Breaks): .*\n", "", control.read_text(), flags=re.M)
+            control.write_text(f"{old.strip()}\n{text}\n")
         return change
     for name, text, words in (
             ("version", "Depends: kmod (>= 99)", r"linux-image-\S+ needs kmod \(>= 99\), which the guest lacks.*"),
