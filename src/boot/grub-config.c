@@ -83,17 +83,55 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void write_entry(const struct kmln_boot_config *config, const struct kmln_kernel *kernel,
-	struct kmln_buf *out)
+static void write_head(const char *uuid, struct kmln_buf *out)
+{
+	kmln_buf_str(out, KMLN_GRUB_MARK
+		", and written again by it; entries of your own go into custom.cfg beside it.\n"
+		"serial --unit=0 --speed=115200\n"
+		"terminal_input serial console\n"
+		"terminal_output serial console\n"
+		"set timeout=1\n");
+	if (uuid)
+		kmln_buf_printf(out, "search --no-floppy --fs-uuid --set=root %s\n", uuid);
+}
+
+static void write_entry(const struct kmln_grub_config *entry, struct kmln_buf *out)
 {
 	kmln_buf_printf(out,
 		"menuentry 'Linux %s' {\n"
-		"\tlinux %s/%s %s%s%s\n"
-		"\tinitrd %s/%s\n"
-		"}\n",
-		kernel->release, config->boot, base_name(kernel->image), config->options,
-		*config->append ? " " : "", config->append, config->boot,
-		base_name(kernel->initramfs));
+		"\tlinux %s %s\n",
+		entry->title, entry->kernel, entry->words);
+	if (entry->initramfs)
+		kmln_buf_printf(out, "\tinitrd %s\n", entry->initramfs);
+	kmln_buf_str(out, "}\n");
+}
+
+static void write_end(struct kmln_buf *out)
+{
+	kmln_buf_str(out, "if [ -f $prefix/custom.cfg ]; then\n\tsource $prefix/custom.cfg\nfi\n");
+}
+
+void kmln_grub_config(const struct kmln_grub_config *config, struct kmln_buf *out)
+{
+	write_head(config->uuid, out);
+	write_entry(config, out);
+	write_end(out);
+}
+
+static void write_kernel(const struct kmln_boot_config *config, const struct kmln_kernel *kernel,
+	struct kmln_buf *out)
+{
+	KMLN_FREE char *image = kmln_printf("%s/%s", config->boot, base_name(kernel->image));
+	KMLN_FREE char *initramfs =
+		kmln_printf("%s/%s", config->boot, base_name(kernel->initramfs));
+	KMLN_FREE char *words =
+		kmln_printf("%s%s%s", config->options, *config->append ? " " : "", config->append);
+
+	write_entry(&(struct kmln_grub_config){.title = kernel->release,
+			    .kernel = image,
+			    .initramfs = initramfs,
+			    .words = words},
+		out);
 }
 
 size_t kmln_grub_config_write(const struct kmln_boot_config *config,
@@ -107,21 +145,13 @@ size_t kmln_grub_config_write(const struct kmln_boot_config *config,
 		if (kernels[i].initramfs && kmln_boot_suits(config, &kernels[i]))
 			list[used++] = &kernels[i];
 	qsort(list, used, sizeof(*list), newest_first);
-	kmln_buf_printf(out,
-		KMLN_GRUB_MARK
-		", and written again by it; entries of your own go into custom.cfg beside it.\n"
-		"serial --unit=0 --speed=115200\n"
-		"terminal_input serial console\n"
-		"terminal_output serial console\n"
-		"set timeout=1\n"
-		"search --no-floppy --fs-uuid --set=root %s\n",
-		config->filesystem);
+	write_head(config->filesystem, out);
 	for (size_t i = 0; i < used; i++)
 		if (kmln_eq(list[i]->release, config->kernel))
-			write_entry(config, list[i], out);
+			write_kernel(config, list[i], out);
 	for (size_t i = 0; i < used; i++)
 		if (!kmln_eq(list[i]->release, config->kernel))
-			write_entry(config, list[i], out);
-	kmln_buf_str(out, "if [ -f $prefix/custom.cfg ]; then\n\tsource $prefix/custom.cfg\nfi\n");
+			write_kernel(config, list[i], out);
+	write_end(out);
 	return used;
 }

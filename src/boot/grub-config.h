@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * GRUB's configuration, as kmln writes it on the host (guest/step-grub.c) and kmln-guest in the
- * guest when a kernel comes or goes: the same guest gives the same text in both places.
+ * guest when a kernel comes or goes: the same guest gives the same text in both places. A boot disk
+ * beside a guest has one as well.
  *
  * What a guest's kernels do not tell is kept in KMLN_BOOT_CONFIG, a text file of "key=value" lines.
  */
@@ -40,5 +41,14 @@ bool kmln_boot_suits(const struct kmln_boot_config *config, const struct kmln_ke
  */
 size_t kmln_grub_config_write(const struct kmln_boot_config *config,
 	const struct kmln_kernel *kernels, size_t count, struct kmln_buf *out);
+
+/* The same with one entry, for a kernel that does not lie in a guest. */
+struct kmln_grub_config {
+	const char *title; /* behind "Linux" in the menu: a release */
+	const char *uuid; /* of the filesystem with kernel and initramfs; NULL: GRUB's own root */
+	const char *kernel, *initramfs; /* paths there without blanks; initramfs may be NULL */
+	const char *words; /* the kernel's command line */
+};
+void kmln_grub_config(const struct kmln_grub_config *config, struct kmln_buf *out);
 
 #endif

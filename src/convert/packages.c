@@ -117,13 +117,23 @@ int kmln_packages_prepare(struct kmln_facts *facts, struct kmln_tree *guest,
 	struct kmln_error *err)
 {
 	struct work work = {.facts = facts, .guest = guest, .pool = pool, .paths = paths};
+	const struct kmln_planning planning = {.facts = facts, .platform = platform, .goal = goal};
 	const struct kmln_package *there = kmln_facts_package(facts, KMLN_GUEST_PACKAGE);
 	const char *problem = NULL;
 	int r = 0;
 
-	if (!kmln_eq(facts->package_manager, "dpkg") || !platform->needs_loader ||
-		kmln_has_own_loader(facts))
+	if (!kmln_eq(facts->package_manager, "dpkg") || kmln_keeps_loader(&planning))
 		return 0;
+	/* a kernel that comes from beside the guest's disk would not change with its package */
+	if (!kmln_wants_loader(&planning)) {
+		goal->unregistered =
+			"the machine starts a kernel that is not on the guest's own disk";
+		return 0;
+	}
+	if (facts->packages_cut) {
+		goal->unregistered = "the guest has more packages than kmln looks at";
+		return 0;
+	}
 	kmln_pkgs_add_own(&work.offered, pool);
 	if (!there || !kmln_package_is_installed(there))
 		problem = choose(&work, kmln_pkgs_find(&work.offered, KMLN_GUEST_PACKAGE));

@@ -16,8 +16,9 @@
 bool kmln_has_own_loader(const struct kmln_facts *facts)
 {
 	const struct kmln_known_file *config = kmln_facts_file(facts, CONFIG);
+	bool in_esp = facts->esp && facts->esp->has_loader && !facts->esp->loader_sum;
 
-	return facts->boot && facts->loader &&
+	return ((facts->boot && facts->loader) || in_esp) &&
 	       !(config->data && kmln_starts(config->data, KMLN_GRUB_MARK));
 }
 
@@ -158,7 +159,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	const char *boot, *folder;
 	int r;
 
-	if (!planning->platform->needs_loader || kmln_has_own_loader(facts))
+	if (!kmln_wants_loader(planning) || kmln_has_own_loader(facts))
 		return 0;
 	if (!facts->loader)
 		kmln_missing(planning, "a boot loader configuration");
@@ -176,7 +177,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	if (feature)
 		return kmln_fail(err, KMLN_EINVALID,
 			"the filesystem has the feature %s, which GRUB cannot read: it could not load "
-			"the kernel from it",
+			"the kernel from it; --boot disk puts the kernel on a disk of its own",
 			feature);
 	r = kmln_want_folder(planning, "grub", "/boot", &boot, err);
 	if (r == 0)
