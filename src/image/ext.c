@@ -304,6 +304,7 @@ static const struct kmln_tree_ops ext_ops = {
 	.read = ext_read,
 	.mkdir = ext_mkdir,
 	.put = ext_put,
+	.append = ext_append,
 	.symlink = ext_symlink,
 	.node = ext_node,
 	.link = ext_link,

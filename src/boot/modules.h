@@ -6,8 +6,8 @@
  * as one below the modules folder. Names are compared with '-' and '_' as one letter, as the kernel
  * does.
  */
-#ifndef KMLN_IMAGE_MODULES_H
-#define KMLN_IMAGE_MODULES_H
+#ifndef KMLN_BOOT_MODULES_H
+#define KMLN_BOOT_MODULES_H
 
 #include "tree/tree.h"
 

@@ -3,8 +3,8 @@
  * The kernels of a tree, by their files: a guest's, those of a kernel kit, the host's own. No
  * package database is asked, so hand-built kernels count.
  */
-#ifndef KMLN_IMAGE_KERNEL_H
-#define KMLN_IMAGE_KERNEL_H
+#ifndef KMLN_BOOT_KERNEL_H
+#define KMLN_BOOT_KERNEL_H
 
 #include "tree/tree.h"
 
@@ -25,7 +25,7 @@ struct kmln_kernel {
 			       own header knew better ("linux" of "vmlinuz-linux") */
 	const char *arch; /* of the image: "x86-64"; NULL: not recognised */
 	const char *initramfs; /* "/boot/initrd.img-RELEASE", or NULL; of several that of kmln */
-	const char *initramfs_sum; /* SHA-512 in hexadecimal, where it is small enough to be ours */
+	const char *initramfs_sum; /* its MD5 in hexadecimal, where it is ours */
 	uint64_t initramfs_size;
 	bool initramfs_ours;
 	const char *modules; /* "/usr/lib/modules/RELEASE", or NULL */
@@ -50,10 +50,19 @@ int kmln_kernels_read(struct kmln_tree *tree, const char *release, bool with_fil
 	struct kmln_error *err);
 /* True where the kernel has the driver. */
 bool kmln_kernel_has(const struct kmln_kernel *kernel, const char *driver);
+/* Programs of one architecture run under a kernel of another only where that kernel says so. */
+bool kmln_arch_runs(const char *programs, const char *kernel);
+/*
+ * The name in /boot of our initramfs for this release: "initrd.img-RELEASE", or
+ * "kmln-initrd.img-RELEASE" where a distribution's has the first name. From the pool.
+ */
+char *kmln_kernels_initramfs_name(struct kmln_pool *pool, const struct kmln_kernel *kernels,
+	size_t count, const char *release);
 /* Orders releases as people do: 6.9 before 6.10. As strverscmp. */
 int kmln_release_compare(const char *a, const char *b);
-/* The SHA-512 of the bytes in hexadecimal, from the pool. */
-char *kmln_sum(struct kmln_pool *pool, const char *bytes, size_t size);
+/* Programs of distributions that make initramfs; where one is there, ours stand back. NULL-ended.
+ */
+extern const char *const kmln_initramfs_tools[];
 /* Text of a release is used in paths: letters, digits and "._+~-" only. */
 bool kmln_release_valid(const char *release);
 

@@ -3,27 +3,30 @@
  * Finding kernels: an image in /boot and a modules folder are one kernel when they have the same
  * release. Limits bound what a hostile tree can make us do.
  */
-#include "image/kernel.h"
+#include "boot/kernel.h"
 
 #include <ctype.h>
-#include <ext2fs/ext2fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/initramfs-mark.h"
-#include "image/modules.h"
+#include "base/md5.h"
+#include "boot/initramfs-mark.h"
+#include "boot/modules.h"
 
 #define KERNELS_MAX 64
 #define FILES_MAX 60000
 #define DEPTH_MAX 24
 #define ODD_MAX 200 /* files in /boot that are looked into though no name says kernel */
-#define OUR_INITRAMFS_MAX (8u << 20)
+#define OUR_INITRAMFS_MAX (64u << 20)
 
 /* What platforms and our initramfs ask for; see platform/ and guest/initramfs.c. */
 static const char *const asked_drivers[] = {"virtio_pci", "virtio_blk", "virtio_net", "virtio_mmio",
 	"virtio_scsi", "virtio_console", "nvme", "ext4", "xfs", "btrfs", "xen_blkfront",
 	"xen_netfront", "hvc_xen", "e1000", "ahci", "ubd", NULL};
+
+const char *const kmln_initramfs_tools[] = {"/usr/sbin/update-initramfs", "/usr/bin/dracut",
+	"/sbin/dracut", "/usr/bin/mkinitcpio", NULL};
 
 struct reader {
 	struct kmln_tree *tree;
@@ -57,6 +60,27 @@ bool kmln_kernel_has(const struct kmln_kernel *kernel, const char *driver)
 	return false;
 }
 
+bool kmln_arch_runs(const char *programs, const char *kernel)
+{
+	return !programs || kmln_eq(programs, kernel) ||
+	       (kmln_eq(programs, "i386") && kmln_eq(kernel, "x86-64"));
+}
+
+char *kmln_kernels_initramfs_name(struct kmln_pool *pool, const struct kmln_kernel *kernels,
+	size_t count, const char *release)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct kmln_kernel *k = &kernels[i];
+
+		if (!kmln_eq(k->release, release) || !k->initramfs)
+			continue;
+		if (k->initramfs_ours)
+			return kmln_pool_strdup(pool, strrchr(k->initramfs, '/') + 1);
+		return kmln_pool_printf(pool, "kmln-initrd.img-%s", release);
+	}
+	return kmln_pool_printf(pool, "initrd.img-%s", release);
+}
+
 static struct kmln_kernel *kernel_of(struct reader *reader, const char *release)
 {
 	struct kmln_kernel *k;
@@ -69,17 +93,6 @@ static struct kmln_kernel *kernel_of(struct reader *reader, const char *release)
 	k = kmln_pool_append(reader->pool, &reader->kernels, &reader->count, sizeof(*k));
 	k->release = kmln_pool_strdup(reader->pool, release);
 	return k;
-}
-
-char *kmln_sum(struct kmln_pool *pool, const char *bytes, size_t size)
-{
-	unsigned char sum[EXT2FS_SHA512_LENGTH];
-	char *hex = kmln_pool_alloc(pool, 2 * sizeof(sum) + 1);
-
-	ext2fs_sha512((const unsigned char *)bytes, size, sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-	return hex;
 }
 
 static bool is_missing(int r)
@@ -197,6 +210,27 @@ static int read_image(
 	return 0;
 }
 
+/* The sum of an initramfs of ours; NULL for any other, which is not read to its end. */
+static int sum_of_ours(struct reader *reader, const char *path, uint64_t size, const char **sum,
+	struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf bytes = {0};
+	char text[KMLN_MD5_TEXT];
+	struct head head;
+	int r = size <= OUR_INITRAMFS_MAX ? read_head(reader, path, &head, err) : -EFBIG;
+
+	*sum = NULL;
+	if (r == -EFBIG || (r == 0 && !kmln_initramfs_is_ours((char *)head.bytes, head.size)))
+		return 0;
+	if (r == 0)
+		r = kmln_tree_load(reader->tree, path, OUR_INITRAMFS_MAX, &bytes, err);
+	if (r < 0)
+		return r;
+	kmln_md5(bytes.data, bytes.size, text);
+	*sum = kmln_pool_strdup(reader->pool, text);
+	return 0;
+}
+
 /* The kernel whose files in /boot have this behind their names. */
 static struct kmln_kernel *kernel_by_suffix(struct reader *reader, const char *suffix)
 {
@@ -210,8 +244,7 @@ static int read_initramfs(struct reader *reader, const char *folder, const char 
 	const char *release, struct kmln_error *err)
 {
 	struct kmln_kernel *k = kernel_by_suffix(reader, release);
-	const char *path = kmln_pool_printf(reader->pool, "%s/%s", folder, name);
-	KMLN_BUF struct kmln_buf bytes = {0};
+	const char *path = kmln_pool_printf(reader->pool, "%s/%s", folder, name), *sum;
 	struct kmln_stat st;
 	int r;
 
@@ -220,17 +253,13 @@ static int read_initramfs(struct reader *reader, const char *folder, const char 
 	r = kmln_tree_stat(reader->tree, path, &st, err);
 	if (r < 0 || !S_ISREG(st.mode))
 		return r;
-	if (st.size <= OUR_INITRAMFS_MAX)
-		r = kmln_tree_load(reader->tree, path, OUR_INITRAMFS_MAX, &bytes, err);
-	if (r < 0)
+	r = sum_of_ours(reader, path, st.size, &sum, err);
+	if (r < 0 || (k->initramfs && !sum))
 		return r;
-	k->initramfs_ours = bytes.size && kmln_initramfs_is_ours(bytes.data, bytes.size);
-	if (k->initramfs && !k->initramfs_ours)
-		return 0;
 	k->initramfs = path;
 	k->initramfs_size = st.size;
-	if (k->initramfs_ours)
-		k->initramfs_sum = kmln_sum(reader->pool, bytes.data, bytes.size);
+	k->initramfs_ours = sum != NULL;
+	k->initramfs_sum = sum;
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * depmod's files. A name is looked up by bisection; the order of loading is a walk, depth first,
  * with a stack of its own, so that a chain or a cycle of any length in modules.dep does no harm.
  */
-#include "image/modules.h"
+#include "boot/modules.h"
 
 #include <stdlib.h>
 #include <string.h>
