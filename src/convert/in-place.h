@@ -18,8 +18,8 @@ struct kmln_in_place {
 	const struct kmln_edits *edits;
 	struct kmln_tree *kit; /* for contents from a kernel kit, or NULL */
 	/*
-	 * Looks at the disk as it will be; an error here leaves the image as it was. `root` is where
-	 * the filesystem then lies.
+	 * Looks at the disk as it will be; an error here leaves the image as it was. `root` is
+	 * where the filesystem then lies.
 	 */
 	int (*prove)(void *data, const struct kmln_disk *result, const struct kmln_range *root,
 		struct kmln_error *err);

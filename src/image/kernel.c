@@ -6,7 +6,6 @@
 #include "image/kernel.h"
 
 #include <ctype.h>
-#include <ext2fs/ext2fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,17 +67,6 @@ static struct kmln_kernel *kernel_of(struct reader *reader, const char *release)
 	k = kmln_pool_append(reader->pool, &reader->kernels, &reader->count, sizeof(*k));
 	k->release = kmln_pool_strdup(reader->pool, release);
 	return k;
-}
-
-char *kmln_sum(struct kmln_pool *pool, const char *bytes, size_t size)
-{
-	unsigned char sum[EXT2FS_SHA512_LENGTH];
-	char *hex = kmln_pool_alloc(pool, 2 * sizeof(sum) + 1);
-
-	ext2fs_sha512((const unsigned char *)bytes, size, sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-	return hex;
 }
 
 static bool is_missing(int r)

@@ -6,6 +6,7 @@
 #ifndef KMLN_IMAGE_KERNEL_H
 #define KMLN_IMAGE_KERNEL_H
 
+#include "base/sum.h"
 #include "tree/tree.h"
 
 /* A file of a kernel. Paths are those of the tree it was found in. */
@@ -49,8 +50,6 @@ int kmln_kernels_read(struct kmln_tree *tree, const char *release, bool with_fil
 bool kmln_kernel_has(const struct kmln_kernel *kernel, const char *driver);
 /* Orders releases as people do: 6.9 before 6.10. As strverscmp. */
 int kmln_release_compare(const char *a, const char *b);
-/* The SHA-512 of the bytes in hexadecimal, from the pool. */
-char *kmln_sum(struct kmln_pool *pool, const char *bytes, size_t size);
 /* Text of a release is used in paths: letters, digits and "._+~-" only. */
 bool kmln_release_valid(const char *release);
 

@@ -36,6 +36,7 @@ HOMES = {
     "blkid": (("blkid/",), "image/"),
     "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
     "jansson": (("jansson.h",), "text/json.c"),
+    "nettle": (("nettle/",), "base/sum.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
 }
