@@ -29,6 +29,10 @@ static const char * or (const char *text, const char *other)
 
 static void show_disk(const struct kmln_facts *f, struct kmln_pool *pool)
 {
+	if (kmln_eq(f->format, KMLN_FORMAT_FOLDER)) {
+		line("image", "none: a folder");
+		return;
+	}
 	line("image", "%s, %s (%s on the host)", f->format, kmln_plan_bytes(pool, f->size),
 		kmln_plan_bytes(pool, f->allocated));
 	if (f->table)

@@ -375,6 +375,7 @@ static int ext_close(struct kmln_tree *tree, struct kmln_error *err)
 
 static const struct kmln_tree_ops ext_ops = {
 	.name = "ext",
+	.may_loop = true,
 	.stat = ext_stat,
 	.readlink = ext_readlink,
 	.list = ext_list,

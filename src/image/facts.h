@@ -87,10 +87,13 @@ enum kmln_init {
 	KMLN_INIT_OTHER,
 };
 
+#define KMLN_FORMAT_FOLDER "folder"
+
 struct kmln_facts {
 	struct kmln_pool *pool; /* owned */
 
-	const char *format;
+	const char *format; /* of the disk, or KMLN_FORMAT_FOLDER: then nothing is around the tree
+			     */
 	uint64_t size, allocated; /* bytes */
 
 	const char *table; /* "mbr", "gpt"; NULL: no partition table */

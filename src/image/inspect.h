@@ -16,6 +16,21 @@ struct kmln_facts *kmln_facts_free(struct kmln_facts *facts);
 void kmln_facts_cleanup(struct kmln_facts **facts);
 #define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)
 
+/*
+ * The same in parts, for who wants less or has no disk: format, partitions and filesystems; the
+ * root filesystem (facts->root and *tree, or root_problem and no tree); what the guest in it is.
+ */
+int kmln_inspect_disk(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err);
+int kmln_inspect_find_root(const struct kmln_disk *disk, struct kmln_facts *facts,
+	struct kmln_tree **tree, struct kmln_error *err);
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+/*
+ * New facts of a root filesystem laid out in a folder, as kmln_inspect_disk() and _find_root() make
+ * them of a disk: its format is KMLN_FORMAT_FOLDER, and there is nothing around the tree.
+ */
+int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struct kmln_error *err);
+
 /* The parts, each in a file of its own; for inspect.c. All read one tree and fill in facts. */
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);

@@ -10,12 +10,20 @@
 
 #define XATTRS_MAX (1u << 20)
 
-struct kmln_listing *kmln_listing_new(void)
+struct kmln_listing *kmln_listing_new(const struct kmln_tree *tree)
 {
 	struct kmln_listing *listing = kmln_malloc(sizeof(*listing));
 
-	*listing = (struct kmln_listing){.holders = 1};
+	*listing = (struct kmln_listing){
+		.holders = 1,
+		.limit = KMLN_LISTING_MAX - tree->held,
+	};
 	return listing;
+}
+
+static size_t bytes_of(const struct kmln_listing *listing)
+{
+	return listing->bytes.size + listing->count * sizeof(struct kmln_entry);
 }
 
 int kmln_listing_add(
@@ -23,7 +31,7 @@ int kmln_listing_add(
 {
 	size_t size = strlen(name) + 1;
 
-	if (listing->bytes.size + size > KMLN_LISTING_MAX)
+	if (bytes_of(listing) + size + sizeof(struct kmln_entry) > listing->limit)
 		return kmln_fail(err, KMLN_EINVALID, "more than %u MiB of names; is it damaged?",
 			KMLN_LISTING_MAX >> 20);
 	if (listing->count == listing->room) {
@@ -49,6 +57,7 @@ void kmln_listing_publish(struct kmln_listing *listing, struct kmln_tree *tree)
 		qsort_r(listing->entries, listing->count, sizeof(*listing->entries), compare,
 			listing->bytes.data);
 	listing->tree = tree;
+	tree->held += bytes_of(listing);
 	listing->next = tree->listings;
 	tree->listings = listing;
 	listing->holders++;
@@ -83,6 +92,7 @@ static void take_from_tree(struct kmln_listing *listing)
 	while (*at != listing)
 		at = &(*at)->next;
 	*at = listing->next;
+	listing->tree->held -= bytes_of(listing);
 	listing->tree = NULL;
 }
 

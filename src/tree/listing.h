@@ -5,7 +5,8 @@
 
 #include "tree/tree.h"
 
-struct kmln_listing *kmln_listing_new(void);
+/* Empty; how much it may take depends on what the tree holds already. */
+struct kmln_listing *kmln_listing_new(const struct kmln_tree *tree);
 /* Sorts a filled one and gives it to its tree for looking up. */
 void kmln_listing_publish(struct kmln_listing *listing, struct kmln_tree *tree);
 /* Takes all listings from the tree: it is about to change, or to go. */

@@ -61,7 +61,7 @@ int kmln_tree_readlink(
 int kmln_tree_listing(struct kmln_tree *tree, const char *path, struct kmln_listing **listing,
 	struct kmln_error *err)
 {
-	KMLN_LISTING struct kmln_listing *made = kmln_listing_new();
+	KMLN_LISTING struct kmln_listing *made = kmln_listing_new(tree);
 	int r = CALL(tree, path, list(tree, path, made, err));
 
 	if (r < 0)

@@ -68,14 +68,16 @@ struct kmln_listing {
 	struct kmln_buf bytes; /* the names, each with a NUL behind it */
 	size_t room;
 	uint64_t folder; /* the folder's inode, for the kind that made it; 0: not known */
+	size_t limit; /* bytes that it may take */
 	unsigned holders;
 	struct kmln_listing *next; /* of its tree */
 	struct kmln_tree *tree; /* NULL: it is of no use for looking up any more */
 };
 #define KMLN_LISTING KMLN_CLEANUP(kmln_listing_free)
 
-/* A folder with more bytes of names is taken for damaged (KMLN_EINVALID). */
-#define KMLN_LISTING_MAX (256u << 20)
+/* With more bytes in all listings held of one tree, the next folder is taken for damaged
+ * (KMLN_EINVALID): room for 20 million names of ordinary length. */
+#define KMLN_LISTING_MAX (512u << 20)
 
 static inline const char *kmln_listing_name(const struct kmln_listing *listing, size_t i)
 {
@@ -130,6 +132,7 @@ int kmln_xattrs_add(struct kmln_xattrs *xattrs, const char *name, const void *va
 /* A kind. The last path component is never followed; a link on the way is an error (ELOOP). */
 struct kmln_tree_ops {
 	const char *name;
+	bool may_loop; /* damage can make a folder contain itself, which has its inode twice */
 	int (*stat)(struct kmln_tree *tree, const char *path, struct kmln_stat *st,
 		struct kmln_error *err);
 	int (*readlink)(struct kmln_tree *tree, const char *path, struct kmln_buf *target,
@@ -168,6 +171,7 @@ struct kmln_tree {
 	const struct kmln_tree_ops *ops;
 	struct kmln_listing *listings; /* those that looking up may use */
 	struct kmln_listing *last; /* the one made last, held by the tree itself */
+	size_t held; /* bytes in these listings */
 };
 
 /* Errors carry the path in front. A missing object gives -ENOENT. */
