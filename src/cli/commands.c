@@ -9,6 +9,8 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_doctor,
 	&kmln_command_create,
 	&kmln_command_inspect,
+	&kmln_command_ls,
+	&kmln_command_cat,
 	&kmln_command_convert,
 	&kmln_command_boot,
 	&kmln_command_kernel,

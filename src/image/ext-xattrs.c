@@ -19,7 +19,8 @@ struct reading {
 
 static void close_handle(struct ext2_xattr_handle **handle)
 {
-	ext2fs_xattrs_close(handle);
+	if (*handle)
+		ext2fs_xattrs_close(handle);
 }
 
 static int add(char *name, char *value, size_t size, void *data)
