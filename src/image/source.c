@@ -95,6 +95,11 @@ int kmln_source_tree(struct kmln_source *source, unsigned partition, struct kmln
 	if (r == 0 && !source->root)
 		r = kmln_fail(err, KMLN_EINVALID, "%s: no root filesystem: %s", source->path,
 			source->facts->root_problem);
+	if (r == 0 && source->facts && source->facts->root &&
+		kmln_eq(source->facts->root->state, "needs-recovery"))
+		kmln_warn("%s was not unmounted, and its journal not replayed: what is shown may "
+			  "be out of date",
+			source->path);
 	*tree = source->root;
 	return r;
 }
