@@ -12,6 +12,7 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_ls,
 	&kmln_command_cat,
 	&kmln_command_diff,
+	&kmln_command_compare,
 	&kmln_command_convert,
 	&kmln_command_boot,
 	&kmln_command_kernel,
