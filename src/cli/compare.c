@@ -77,7 +77,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 const struct kmln_command kmln_command_compare = {
 	.name = "compare",
 	.args = "A B",
-	.summary = "Show two guests side by side, and what moving A to B's platform takes",
+	.summary = "Show two guests side by side, and what moving one takes",
 	.details = "A and B are images, or folders with a root filesystem laid out.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),

@@ -33,7 +33,8 @@ struct ext_file {
 	/* Old maps: the indirect block of each level that was read last. */
 	blk_t indirect[LEVELS];
 	uint32_t *pointers[LEVELS];
-	bool is_inline; /* all of it is in `bytes` */
+	bool is_inline; /* `stored` bytes of it are in `bytes`, and no block has more */
+	size_t stored;
 	size_t room;
 	char *bytes;
 };
@@ -196,8 +197,15 @@ static int ext_next(
 
 	*size = f->size - f->at;
 	*data = f->bytes;
-	if (!*size || f->is_inline) {
-		f->at = f->size;
+	if (!*size)
+		return 0;
+	if (f->is_inline) {
+		/* a file that was made longer by nothing but its size ends in a hole */
+		if (f->at<f->stored && * size> f->stored)
+			*size = f->stored;
+		else if (f->at >= f->stored)
+			*data = NULL;
+		f->at += *size;
 		return 0;
 	}
 	r = find_run(f, n, err);
@@ -238,17 +246,16 @@ static const struct kmln_file_ops file_ops = {.next = ext_next, .close = ext_fil
 /* Content so small that it lies in the inode, and in an attribute of it. */
 static int read_inline(struct ext_file *f, ext2_ino_t ino, struct kmln_error *err)
 {
-	size_t stored = 0;
-	errcode_t code = ext2fs_inline_data_size(f->ext->fs, ino, &stored);
+	errcode_t code = ext2fs_inline_data_size(f->ext->fs, ino, &f->stored);
 
 	if (code)
 		return ext_fail(err, code, "read");
-	if (stored < f->size || stored > PIECE)
+	if (f->stored > PIECE)
 		return kmln_fail(err, KMLN_EINVALID, "its content in the inode is damaged");
 	f->is_inline = true;
-	f->bytes = kmln_malloc(stored + 1);
+	f->bytes = kmln_malloc(f->stored + 1);
 	code = ext2fs_inline_data_get(
-		f->ext->fs, ino, (struct ext2_inode *)&f->inode, f->bytes, &stored);
+		f->ext->fs, ino, (struct ext2_inode *)&f->inode, f->bytes, &f->stored);
 	return code ? ext_fail(err, code, "read") : 0;
 }
 

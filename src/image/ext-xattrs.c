@@ -10,6 +10,12 @@
 
 #define MAGIC 0xEA020000u
 
+/* An ACL as the kernel gives it: a version of 4 bytes, then tag (2), permissions (2) and id (4). */
+#define ACL_HEADER 4
+#define ACL_ENTRY 8
+#define ACL_USER 2
+#define ACL_GROUP 8
+
 struct reading {
 	struct ext2_xattr_handle *handle;
 	struct kmln_xattrs *xattrs;
@@ -21,6 +27,18 @@ static void close_handle(struct ext2_xattr_handle **handle)
 {
 	if (*handle)
 		ext2fs_xattrs_close(handle);
+}
+
+/* Entries for nobody in particular carry an id all the same, and the kernel says -1 where libext2fs
+ * says 0. */
+static void mend_acl(unsigned char *value, size_t size)
+{
+	for (size_t at = ACL_HEADER; at + ACL_ENTRY <= size; at += ACL_ENTRY) {
+		unsigned tag = value[at] | (unsigned)value[at + 1] << 8;
+
+		if (tag != ACL_USER && tag != ACL_GROUP)
+			memset(value + at + 4, 0xff, 4);
+	}
 }
 
 static int add(char *name, char *value, size_t size, void *data)
@@ -38,6 +56,8 @@ static int add(char *name, char *value, size_t size, void *data)
 		reading->result = ext_fail(reading->err, code, "attribute");
 		return XATTR_ABORT;
 	}
+	if (kmln_starts(name, "system.posix_acl_"))
+		mend_acl(converted, size);
 	reading->result = kmln_xattrs_add(reading->xattrs, name, converted, size, reading->err);
 	ext2fs_free_mem(&converted);
 	return reading->result < 0 ? XATTR_ABORT : 0;
