@@ -153,7 +153,7 @@ def crowded(path, entries):
 def block_of(image, path):
     """Where the first block of an object begins."""
     first = images.tool("debugfs", "e2fsprogs", "-R", f"blocks {path}", image).split()[0]
-    return int(first) * 4096
+    return int(first) * int(images.superblock(image)["Block size"])
 
 
 def copy_tree(source, to):
