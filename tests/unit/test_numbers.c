@@ -24,7 +24,7 @@ static void test_against_an_array(void **state)
 
 		assert_int_equal(found ? *found : 0, plain[key]);
 		/* longer spells of filling and of emptying */
-		if (rand_r(&seed) % 8 < (round / 20000 % 2 ? 2u : 6u)) {
+		if (rand_r(&seed) % 8 < (round / 20000 % 2 ? 2 : 6)) {
 			plain[key] = (uint64_t)round + 1;
 			kmln_numbers_set(&numbers, key, plain[key]);
 		} else {
@@ -94,5 +94,5 @@ int main(void)
 		cmocka_unit_test(test_too_many_names),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("numbers", tests, NULL, NULL);
 }
