@@ -10,6 +10,7 @@
 #include "image/source.h"
 
 struct options {
+	bool backing;
 	uint64_t partition;
 };
 
@@ -17,6 +18,7 @@ static const struct kmln_opt opts[] = {
 	{"partition", 'p', KMLN_OPT_NUMBER, "N",
 		"look into the filesystem of partition N, not into the root filesystem",
 		offsetof(struct options, partition), NULL},
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_END,
 };
 
@@ -47,12 +49,12 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	if (o->partition > UINT32_MAX)
 		return kmln_fail(err, KMLN_EUSAGE, "--partition: there is none of this number");
 	kmln_out_start();
-	r = kmln_source_open(argv[0], &source, err);
+	r = kmln_source_open(argv[0], o->backing, &source, err);
 	if (r == 0)
 		r = kmln_source_tree(&source, (unsigned)o->partition, &tree, err);
 	for (int i = 1; r == 0 && i < argc; i++)
 		r = cat(tree, argv[i], err);
-	return r;
+	return r < 0 ? r : kmln_source_check(&source, err);
 }
 
 const struct kmln_command kmln_command_cat = {

@@ -56,6 +56,13 @@ static void sort_edit(
 		kmln_strv_printf(&prospect->add, "%s in front of the filesystem: %s",
 			kmln_plan_bytes(pool, e->offset), e->why ? e->why : e->by);
 		break;
+	case KMLN_EDIT_EXTEND:
+		kmln_strv_printf(&prospect->add, "%s behind the filesystem: %s",
+			kmln_plan_bytes(pool, e->size), e->why ? e->why : e->by);
+		break;
+	case KMLN_EDIT_REMOVE:
+		kmln_strv_printf(&prospect->change, "%s goes", e->path);
+		break;
 	case KMLN_EDIT_RESIZE:
 		kmln_strv_printf(&prospect->change, "the filesystem's size: %s",
 			kmln_plan_bytes(pool, e->size));
@@ -154,6 +161,8 @@ static int plan(struct kmln_comparison *c, struct kmln_error *err)
 {
 	const struct kmln_convert job = {
 		.image = c->a.path,
+		.format = "raw",
+		.backing = c->backing,
 		.to = c->prospect.to,
 		.dry_run = true,
 		.show = sort_edits,

@@ -9,6 +9,7 @@
 
 struct options {
 	const char *to, *format;
+	bool backing;
 };
 
 static const char *const platforms[] = {"kvm", "uml", "qemu", "xen", "container", NULL};
@@ -18,6 +19,7 @@ static const struct kmln_opt opts[] = {
 		"the platform that A is to be converted for: kvm, uml, qemu, xen, container; by "
 		"default the first that B is ready for",
 		offsetof(struct options, to), platforms},
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -30,11 +32,11 @@ static void comparison_fini(struct kmln_comparison *c)
 	kmln_pool_free(c->pool);
 }
 
-static int look(struct kmln_compared *side, const char *path, struct kmln_pool *pool,
+static int look(struct kmln_compared *side, const char *path, bool backing, struct kmln_pool *pool,
 	struct kmln_error *err)
 {
 	struct kmln_tree *tree;
-	int r = kmln_source_open(path, &side->source, err);
+	int r = kmln_source_open(path, backing, &side->source, err);
 
 	side->path = path;
 	side->layout.pool = pool;
@@ -49,14 +51,15 @@ static int look(struct kmln_compared *side, const char *path, struct kmln_pool *
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
-	KMLN_CLEANUP(comparison_fini) struct kmln_comparison c = {.pool = kmln_pool_new()};
+	KMLN_CLEANUP(comparison_fini)
+	struct kmln_comparison c = {.pool = kmln_pool_new(), .backing = o->backing};
 	uint64_t unreadable;
-	int r = look(&c.a, argv[0], c.pool, err);
+	int r = look(&c.a, argv[0], o->backing, c.pool, err);
 
 	(void)argc;
 	kmln_out_start();
 	if (r == 0)
-		r = look(&c.b, argv[1], c.pool, err);
+		r = look(&c.b, argv[1], o->backing, c.pool, err);
 	if (r < 0)
 		return r;
 	kmln_packages_compare(c.a.facts, c.b.facts, c.pool, &c.packages, &c.package_count);

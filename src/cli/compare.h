@@ -27,6 +27,7 @@ struct kmln_prospect {
 struct kmln_comparison {
 	struct kmln_pool *pool;
 	struct kmln_compared a, b;
+	bool backing; /* files that the images name may be opened */
 	struct kmln_package_change *packages;
 	size_t package_count;
 	struct kmln_prospect prospect;

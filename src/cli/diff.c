@@ -16,7 +16,7 @@
 #define TEXT_MAX (256u << 10)
 
 struct options {
-	bool no_content, no_mtime, text;
+	bool no_content, no_mtime, text, backing;
 	struct kmln_strv only, ignore;
 	uint64_t partition;
 	const char *path, *format;
@@ -43,6 +43,7 @@ static const struct kmln_opt opts[] = {
 	{"partition", 'p', KMLN_OPT_NUMBER, "N",
 		"compare the filesystems of partition N, not the root filesystems",
 		offsetof(struct options, partition), NULL},
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -390,9 +391,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	(void)argc;
 	kmln_out_start();
 	if (r == 0)
-		r = kmln_source_open(argv[0], &diff.a, err);
+		r = kmln_source_open(argv[0], o->backing, &diff.a, err);
 	if (r == 0)
-		r = kmln_source_open(argv[1], &diff.b, err);
+		r = kmln_source_open(argv[1], o->backing, &diff.b, err);
 	if (r < 0)
 		return r;
 	if (kmln_eq(o->format, "json") && !diff.quiet) {
@@ -409,6 +410,10 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return r;
 	show_summary(&diff);
 	r = kmln_out_finish(err);
+	if (r == 0)
+		r = kmln_source_check(&diff.a, err);
+	if (r == 0)
+		r = kmln_source_check(&diff.b, err);
 	if (r == 0 && diff.unreadable)
 		r = kmln_fail(err, EIO, "%llu objects could not be compared",
 			(unsigned long long)diff.unreadable);

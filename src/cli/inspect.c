@@ -9,9 +9,11 @@
 
 struct options {
 	const char *format;
+	bool backing;
 };
 
 static const struct kmln_opt opts[] = {
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -21,7 +23,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	const struct options *o = values;
 	KMLN_SOURCE struct kmln_source source = {0};
 	const struct kmln_facts *facts;
-	int r = kmln_source_open(argv[0], &source, err);
+	int r = kmln_source_open(argv[0], o->backing, &source, err);
 
 	(void)argc;
 	if (r == 0)

@@ -15,6 +15,7 @@
 
 struct options {
 	bool detailed, full_time, recursive, itself, sums, xattrs;
+	bool backing;
 	uint64_t partition;
 	const char *format;
 };
@@ -37,6 +38,7 @@ static const struct kmln_opt opts[] = {
 	{"partition", 'p', KMLN_OPT_NUMBER, "N",
 		"look into the filesystem of partition N, not into the root filesystem",
 		offsetof(struct options, partition), NULL},
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -259,7 +261,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	if (o->partition > UINT32_MAX)
 		return kmln_fail(err, KMLN_EUSAGE, "--partition: there is none of this number");
 	kmln_out_start();
-	r = kmln_source_open(argv[0], &source, err);
+	r = kmln_source_open(argv[0], o->backing, &source, err);
 	if (r == 0)
 		r = kmln_source_tree(&source, (unsigned)o->partition, &list.tree, err);
 	if (r < 0)
@@ -273,6 +275,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return r;
 	if (list.json.to)
 		kmln_json_end(&list.json);
+	r = kmln_source_check(&source, err);
+	if (r < 0)
+		return r;
 	if (list.problems)
 		return kmln_fail(
 			err, EIO, "%s: %u objects could not be read", argv[0], list.problems);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "image/ext.h"
+#include "image/inspect-volumes.h"
 #include "image/partitions.h"
 
 #define HEAD_MAX (1u << 20)
@@ -32,6 +33,7 @@ const char *kmln_init_name(enum kmln_init init)
 		[KMLN_INIT_OPENRC] = "openrc",
 		[KMLN_INIT_SCRIPT] = "script",
 		[KMLN_INIT_OTHER] = "other",
+		[KMLN_INIT_UPSTART] = "upstart",
 	};
 
 	return names[init];
@@ -243,16 +245,12 @@ int kmln_inspect_find_root(const struct kmln_disk *disk, struct kmln_facts *fact
 
 static int check_format(const struct kmln_disk *disk, struct kmln_error *err)
 {
-	if (kmln_eq(disk->format, "raw"))
+	if (kmln_disk_readable(disk))
 		return 0;
 	if (kmln_starts(disk->format, "compressed"))
 		return kmln_fail(err, KMLN_EINVALID, "%s: unpack it first", disk->format);
-	if (kmln_eq(disk->format, "uml-cow"))
-		return kmln_fail(err, KMLN_EINVALID,
-			"a UML copy-on-write file; merge it first: uml_moo FILE NEW");
-	return kmln_fail(err, KMLN_EINVALID,
-		"a %s image; kmln opens raw images: qemu-img convert -O raw FILE NEW",
-		disk->format);
+	return kmln_fail(
+		err, KMLN_EINVALID, "a UML copy-on-write file; merge it first: uml_moo FILE NEW");
 }
 
 static struct kmln_facts *new_facts(const char *format)
@@ -275,12 +273,18 @@ int kmln_inspect_disk(
 		return r;
 	f = new_facts(disk->format);
 	f->size = disk->size;
+	f->file_size = disk->file_size;
+	f->backing = kmln_pool_strdup(f->pool, disk->backing);
 	f->allocated = disk->allocated;
 	r = kmln_partitions_read(disk, f, err);
 	if (r == 0)
 		r = kmln_filesystems_read(disk, f, err);
 	if (r == 0)
+		kmln_inspect_volumes(disk->device, f);
+	if (r == 0)
 		r = read_head(disk, f, err);
+	if (r == 0)
+		r = kmln_inspect_firmware(disk, f, err);
 	if (r == 0 && !f->table && !f->filesystem_count)
 		r = kmln_fail(err, KMLN_EINVALID,
 			"not an image of a machine: neither a partition table nor a filesystem is in it");
@@ -322,6 +326,9 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 		r = kmln_inspect_find_root(disk, f, &tree, err);
 	if (r == 0 && tree)
 		r = kmln_inspect_guest(tree, f, err);
+	/* what the host could not read looked like damage, or like nothing at all */
+	if (r == 0)
+		r = kmln_disk_check(disk, err);
 	if (r < 0)
 		return r;
 	*facts = f;

@@ -19,6 +19,7 @@ void kmln_facts_cleanup(struct kmln_facts **facts);
 /*
  * The same in parts, for who wants less or has no disk: format, partitions and filesystems; the
  * root filesystem (facts->root and *tree, or root_problem and no tree); what the guest in it is.
+ * The last needs facts that have a pool and `root`, and any kind of tree.
  */
 int kmln_inspect_disk(
 	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err);
@@ -30,6 +31,9 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
  * them of a disk: its format is KMLN_FORMAT_FOLDER, and there is nothing around the tree.
  */
 int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struct kmln_error *err);
+/* Fills facts->esp and bios_boot, once the partitions are known. */
+int kmln_inspect_firmware(
+	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err);
 
 /* The parts, each in a file of its own; for inspect.c. All read one tree and fill in facts. */
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);

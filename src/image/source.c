@@ -5,9 +5,10 @@
 #include "base/log.h"
 #include "image/ext.h"
 
-static int open_image(struct kmln_source *source, struct kmln_error *err)
+static int open_image(struct kmln_source *source, bool backing, struct kmln_error *err)
 {
-	int r = kmln_disk_open(source->path, false, &source->disk, err);
+	int r = kmln_disk_open(source->path, KMLN_DISK_SHARED | (backing ? KMLN_DISK_BACKING : 0),
+		&source->disk, err);
 
 	if (r < 0)
 		return r;
@@ -17,7 +18,8 @@ static int open_image(struct kmln_source *source, struct kmln_error *err)
 	return r < 0 ? kmln_wrap(err, "%s", source->path) : 0;
 }
 
-int kmln_source_open(const char *path, struct kmln_source *source, struct kmln_error *err)
+int kmln_source_open(
+	const char *path, bool backing, struct kmln_source *source, struct kmln_error *err)
 {
 	struct stat st;
 	int r;
@@ -26,7 +28,7 @@ int kmln_source_open(const char *path, struct kmln_source *source, struct kmln_e
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		r = kmln_tree_folder(path, &source->root, err);
 	else
-		r = open_image(source, err);
+		r = open_image(source, backing, err);
 	if (r < 0)
 		kmln_source_close(source);
 	return r;
@@ -120,6 +122,15 @@ int kmln_source_inspect(
 		if (r < 0)
 			kmln_wrap(err, "%s", source->path);
 	}
+	if (r == 0)
+		r = kmln_source_check(source, err);
 	*facts = source->facts;
 	return r;
+}
+
+int kmln_source_check(const struct kmln_source *source, struct kmln_error *err)
+{
+	if (kmln_source_is_folder(source) || kmln_disk_check(&source->disk, err) == 0)
+		return 0;
+	return kmln_wrap(err, "%s", source->path);
 }

@@ -21,10 +21,11 @@ struct kmln_source {
 #define KMLN_SOURCE KMLN_CLEANUP(kmln_source_close)
 
 /*
- * Opens what `path` names; warns where a machine has the image open. All errors of these functions
- * name the path.
+ * Opens what `path` names; warns where a machine has the image open. `backing`: files that the
+ * image names may be opened. All errors of these functions name the path.
  */
-int kmln_source_open(const char *path, struct kmln_source *source, struct kmln_error *err);
+int kmln_source_open(
+	const char *path, bool backing, struct kmln_source *source, struct kmln_error *err);
 void kmln_source_close(struct kmln_source *source);
 static inline bool kmln_source_is_folder(const struct kmln_source *source)
 {
@@ -42,5 +43,9 @@ const struct kmln_facts *kmln_source_disk(const struct kmln_source *source);
 /* All facts; they are the source's. As kmln_inspect(), no root is no error. */
 int kmln_source_inspect(
 	struct kmln_source *source, const struct kmln_facts **facts, struct kmln_error *err);
+
+/* To be asked at the end: fails where the host could not read something that then looked like
+ * damage. */
+int kmln_source_check(const struct kmln_source *source, struct kmln_error *err);
 
 #endif

@@ -10,7 +10,7 @@ import ext4reader
 import guests
 import images
 import runner
-import trees
+import treeview
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def layout(image):
         found[top] = (folders + (below and thing.type == "folder"),
                       others + (below and thing.type != "folder"),
                       size + (thing.size if thing.type == "file" else 0))
-    return {trees.shown(path): counts for path, counts in found.items()}
+    return {treeview.shown(path): counts for path, counts in found.items()}
 
 
 def test_sides(compare, kmln, guest, tmp_path):
@@ -88,7 +88,7 @@ def test_hostile_text(kmln, guest, tmp_path):
 
 def test_damage(kmln, guest, tmp_path):
     image = guests.copy(guest("busybox"), tmp_path / "a.img")
-    images.poke(image, trees.block_of(image, "/home"), b"\xff" * 64)
+    images.poke(image, treeview.block_of(image, "/home"), b"\xff" * 64)
     run = kmln("compare", image, guest("busybox"), expect=1)
     assert "1 objects could not be read" in run.err and "/home" in run.out
 

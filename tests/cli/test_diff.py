@@ -14,7 +14,7 @@ import ext4reader
 import guests
 import images
 import runner
-import trees
+import treeview
 
 # fields of ext4reader's objects, as kmln calls them
 WORDS = {"type": "type", "mode": "mode", "uid": "owner", "gid": "owner", "links": "links",
@@ -51,8 +51,8 @@ def judged(a, b):
     """What another reader says: {path: (change, what)}."""
     before, after = read(os.fspath(a), os.stat(a).st_mtime_ns), ext4reader.read(b)
     found = ext4reader.changed(before, after)
-    want = {trees.shown(p): ("added", None) for p in found.added}
-    want |= {trees.shown(p): ("removed", None) for p in found.removed}
+    want = {treeview.shown(p): ("added", None) for p in found.added}
+    want |= {treeview.shown(p): ("removed", None) for p in found.removed}
     for path, fields in found.changed.items():
         what = {WORDS[field] for field in fields if field in WORDS}
         if before[path].type == "folder":
@@ -63,7 +63,7 @@ def judged(a, b):
         if before[path].type == "link":
             what.discard("size")
         if what:
-            want[trees.shown(path)] = ("changed", what)
+            want[treeview.shown(path)] = ("changed", what)
     return want
 
 
@@ -191,8 +191,8 @@ def test_links_that_are_no_longer_one_file(diff, tmp_path):
 
 
 def test_folders(diff, kmln, tmp_path):
-    root = trees.fill(tmp_path / "a")
-    trees.copy_tree(root, tmp_path / "b")
+    root = treeview.fill(tmp_path / "a")
+    treeview.copy_tree(root, tmp_path / "b")
     assert diff(tmp_path / "a", tmp_path / "b", expect=0)["summary"]["same"]
     b = tmp_path / "b/etc"
     (b / "byte-e-").write_text("other")
@@ -299,7 +299,7 @@ def test_damage(diff, kmln, pair):
     """What cannot be read is told, the exit says so, and the rest is compared."""
     a, b = pair
     images.debugfs(b, "sif /awkward/random mode 0100600")
-    images.poke(b, trees.block_of(b, "/home"), b"\xff" * 64)
+    images.poke(b, treeview.block_of(b, "/home"), b"\xff" * 64)
     inode = int(images.tool("debugfs", "e2fsprogs", "-R", "stat /awkward/pieces", b)
                 .split(b"Inode: ")[1].split()[0])
     # the tree of extents lies in a block of its own
@@ -318,7 +318,7 @@ def test_damage(diff, kmln, pair):
 
 def test_loops_and_depths(kmln, tmp_path):
     """Folders in themselves and endless paths end, on both sides at once."""
-    image = trees.plain_image(tmp_path / "loop.img")
+    image = treeview.plain_image(tmp_path / "loop.img")
     images.debugfs(image, "mkdir etc/a", "ln etc etc/a/up", "ln etc etc/a/up-too",
                    *[command for _ in range(17) for command in
                      (f"mkdir {'d' * 250}", f"cd {'d' * 250}")])

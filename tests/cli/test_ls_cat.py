@@ -14,7 +14,7 @@ import ext4reader
 import guests
 import images
 import runner
-import trees
+import treeview
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def same(want, have):
 @pytest.mark.parametrize("name", ["busybox", "awkward"])
 def test_as_another_reader_sees_it(ls, guest, name):
     image = guest(name)
-    want = {trees.shown(path): trees.expected(thing)
+    want = {treeview.shown(path): treeview.expected(thing)
             for path, thing in ext4reader.read(image).items() if path != b"/"}
     have = ls("-Rsx", image)
     assert have.keys() == want.keys()
@@ -54,9 +54,9 @@ def test_stored_bytes(ls, guest):
 
 
 def test_a_folder_of_the_host(ls, tmp_path):
-    root = trees.fill(tmp_path / "root")
+    root = treeview.fill(tmp_path / "root")
     have = ls("-Rsx", os.fsdecode(root))
-    want = {trees.shown(path): trees.expected_of_host(whole) for path, whole in trees.host_paths(root)}
+    want = {treeview.shown(path): treeview.expected_of_host(whole) for path, whole in treeview.host_paths(root)}
     assert have.keys() == want.keys()
     wrong = {path: (want[path], have[path]) for path in want if not same(want[path], have[path])}
     assert not wrong
@@ -85,7 +85,7 @@ def test_owners_and_devices_of_a_folder(ls, tmp_path):
     os.chown(root / "file", 70000, 80000)
     os.setxattr(root / "file", "trusted.of-root", b"\0secret")
     for path, thing in ls("-x", root).items():
-        want = trees.expected_of_host(f"{root}{path}")
+        want = treeview.expected_of_host(f"{root}{path}")
         want.pop("sha256", None)
         assert same(want, thing)
 
@@ -136,7 +136,7 @@ def test_cat(kmln, guest, tmp_path):
     for path in ("/dev/null", "/awkward/block", "/awkward/fifo", "/awkward/socket", "/etc"):
         assert "not a regular file" in kmln("cat", image, path, expect=1).err
     assert "No such file" in kmln("cat", image, "/awkward/link-dangling", expect=1).err
-    trees.fill(tmp_path / "root")
+    treeview.fill(tmp_path / "root")
     assert "not a regular file" in kmln("cat", tmp_path / "root", "/fifo", timeout=10, expect=1).err
     assert kmln("cat", tmp_path / "root", "/absolute/second name", expect=0).out == "a" * 97
 
@@ -145,7 +145,7 @@ def test_cat(kmln, guest, tmp_path):
                                      ["-b", "1024", "-O", "^extents,^64bit"]])
 def test_other_ways_of_storing(kmln, ls, tmp_path, options):
     """Block maps of all levels, content in inodes, small blocks."""
-    root = trees.fill(tmp_path / "root")
+    root = treeview.fill(tmp_path / "root")
     os.mkdir(root + b"/sbin")
     with open(root + b"/sbin/init", "wb") as file:
         # beyond the single and the double indirect blocks
@@ -157,15 +157,15 @@ def test_other_ways_of_storing(kmln, ls, tmp_path, options):
                 image, "128M")
     have = ls("-Rsx", image)
     have.pop("/lost+found")
-    assert have.keys() == {trees.shown(path) for path, _ in trees.host_paths(root)}
-    for path, whole in trees.host_paths(root):
-        want = trees.expected_of_host(whole)
+    assert have.keys() == {treeview.shown(path) for path, _ in treeview.host_paths(root)}
+    for path, whole in treeview.host_paths(root):
+        want = treeview.expected_of_host(whole)
         # what mke2fs -d does not take over: nanoseconds, early times, and where it is stored
         for key in ("inode", "stored", "mtime", "mtime_ns", "links"):
             want.pop(key)
         if want["type"] == "folder":
             want.pop("size")
-        thing = have[trees.shown(path)]
+        thing = have[treeview.shown(path)]
         assert want == {key: thing[key] for key in want}, path
 
 
@@ -189,7 +189,7 @@ def test_memory(guest):
 
 
 def test_partition(kmln, guest, tmp_path):
-    second = trees.plain_image(tmp_path / "second.img", "16M")
+    second = treeview.plain_image(tmp_path / "second.img", "16M")
     images.debugfs(second, "mkdir only-here", "rmdir usr/bin")
     disk = images.disk(tmp_path / "disk.raw", 160 << 20, "label: gpt\nstart=2048,size=131072\n"
                        "start=133120,size=32768\nstart=165888,size=2048\n",
@@ -206,7 +206,7 @@ def test_partition(kmln, guest, tmp_path):
 
 def test_a_path_longer_than_any(kmln, tmp_path):
     """17 folders of 250 bytes: the path ends where paths end, and what is beside is listed."""
-    image = trees.plain_image(tmp_path / "deep.img")
+    image = treeview.plain_image(tmp_path / "deep.img")
     images.debugfs(image, *[command for _ in range(17) for command in
                             (f"mkdir {'d' * 250}", f"cd {'d' * 250}")])
     run = kmln("ls", "-R", image, expect=1)
@@ -216,7 +216,7 @@ def test_a_path_longer_than_any(kmln, tmp_path):
 
 def test_folders_in_themselves(kmln, ls, tmp_path):
     """Each folder is entered once, however many names damage has given it."""
-    image = trees.plain_image(tmp_path / "loop.img")
+    image = treeview.plain_image(tmp_path / "loop.img")
     images.debugfs(image, "mkdir etc/a", "ln etc etc/a/up", "ln etc etc/a/up-too", "ln etc/a etc/b")
     run = kmln("ls", "-R", image, expect=1, timeout=10)
     assert len(run.out.splitlines()) < 12
@@ -226,7 +226,7 @@ def test_folders_in_themselves(kmln, ls, tmp_path):
 def test_a_damaged_folder(kmln, guest, tmp_path):
     """One that cannot be read does not hide the others."""
     image = guests.copy(guest("awkward"), tmp_path / "a.img")
-    images.poke(image, trees.block_of(image, "/home"), b"\xff" * 64)
+    images.poke(image, treeview.block_of(image, "/home"), b"\xff" * 64)
     run = kmln("ls", "-R", image, expect=1)
     assert "/home: a checksum is wrong" in run.err
     assert "/awkward/random\n" in run.out and "/usr/bin\n" in run.out
@@ -234,7 +234,7 @@ def test_a_damaged_folder(kmln, guest, tmp_path):
 
 @pytest.mark.slow
 def test_a_million_entries(kmln, tmp_path):
-    image = trees.crowded(tmp_path / "crowd.img", 1_000_000)
+    image = treeview.crowded(tmp_path / "crowd.img", 1_000_000)
     out = kmln("ls", image, "/etc/many", expect=0, timeout=60).out
     names = out.splitlines()
     assert len(names) == 1_000_000 and names == sorted(names)
