@@ -341,7 +341,7 @@ static int show_platforms(
 	return 0;
 }
 
-int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
+struct kmln_json *kmln_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 {
 	struct kmln_json *root = kmln_json_object(), *image = put_object(root, "image");
 
@@ -363,5 +363,10 @@ int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 	}
 	put_list(root, "notes", f->notes, f->note_count);
 	show_platforms(root, f, err);
-	return kmln_json_print_free(root, stdout, err);
+	return root;
+}
+
+int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
+{
+	return kmln_json_print_free(kmln_facts_json(f, err), stdout, err);
 }

@@ -84,6 +84,10 @@ static void show_volumes(const struct kmln_facts *f)
 
 static void show_disk(const struct kmln_facts *f, struct kmln_pool *pool)
 {
+	if (kmln_eq(f->format, KMLN_FORMAT_FOLDER)) {
+		line("image", "none: a folder");
+		return;
+	}
 	if (kmln_eq(f->format, "raw"))
 		line("image", "raw, %s (%s on the host)", kmln_plan_bytes(pool, f->size),
 			kmln_plan_bytes(pool, f->allocated));

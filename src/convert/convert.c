@@ -233,6 +233,11 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 		return job->dry_run ? 0 : kmln_beside_check(job->form, job->image, job->force, err);
 	if (!job->dry_run && (!*copy || kmln_ends(copy, "/")))
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not the name of a file", copy);
+	if (stat(job->image, &from) == 0 && S_ISDIR(from.st_mode))
+		return kmln_fail(err, KMLN_EINVALID,
+			"%s: a folder cannot be converted yet; make an image of it first: mke2fs "
+			"-t ext4 -d",
+			job->image);
 	/* said now, and not when a kernel has been fetched for nothing */
 	if (!job->dry_run && stat(dirname(copy), &to) < 0)
 		return kmln_fail_sys(err, errno, "%s", job->out);

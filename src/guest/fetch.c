@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "guest/dpkg.h"
 #include "guest/kit.h"
-#include "image/sum.h"
+#include "base/sum.h"
 
 #define KEYRING_MAX (1u << 20)
 #define STATUS_MAX (64u << 20)

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "image/sum.h"
+#include "base/sum.h"
 
 #define SUM_LENGTH 32
 

@@ -160,10 +160,13 @@ enum kmln_init {
 	KMLN_INIT_UPSTART,
 };
 
+#define KMLN_FORMAT_FOLDER "folder"
+
 struct kmln_facts {
 	struct kmln_pool *pool; /* owned */
 
-	const char *format;
+	const char *format; /* of the disk, or KMLN_FORMAT_FOLDER: then nothing is around the tree
+			     */
 	uint64_t size; /* of the disk as the guest sees it, bytes */
 	uint64_t file_size, allocated; /* of the image's files on the host; see image/disk.h */
 	const char *backing; /* the backing file's name, as the image has it; NULL: none */

@@ -255,7 +255,8 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	return r;
 }
 
-static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
+int kmln_inspect_find_root(const struct kmln_disk *disk, struct kmln_facts *facts,
+	struct kmln_tree **root, struct kmln_error *err)
 {
 	for (size_t i = 0; i < facts->filesystem_count; i++) {
 		struct kmln_filesystem *fs = &facts->filesystems[i];
@@ -271,7 +272,9 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 		r = looks_like_root(tree, &damage);
 		if (r > 0) {
 			facts->root = fs;
-			return kmln_inspect_guest(tree, facts, err);
+			*root = tree;
+			tree = NULL;
+			return 0;
 		}
 		if (r < 0)
 			fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
@@ -290,21 +293,28 @@ static int check_format(const struct kmln_disk *disk, struct kmln_error *err)
 		err, KMLN_EINVALID, "a UML copy-on-write file; merge it first: uml_moo FILE NEW");
 }
 
-int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+static struct kmln_facts *new_facts(const char *format)
 {
-	struct kmln_pool *pool;
-	struct kmln_facts *f;
+	struct kmln_pool *pool = kmln_pool_new();
+	struct kmln_facts *facts = kmln_pool_alloc(pool, sizeof(*facts));
+
+	facts->pool = pool;
+	facts->format = format;
+	return facts;
+}
+
+int kmln_inspect_disk(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *f = NULL;
 	int r = check_format(disk, err);
 
 	if (r < 0)
 		return r;
-	pool = kmln_pool_new();
-	f = kmln_pool_alloc(pool, sizeof(*f));
-	f->pool = pool;
-	f->format = disk->format;
+	f = new_facts(disk->format);
 	f->size = disk->size;
 	f->file_size = disk->file_size;
-	f->backing = kmln_pool_strdup(pool, disk->backing);
+	f->backing = kmln_pool_strdup(f->pool, disk->backing);
 	f->allocated = disk->allocated;
 	r = kmln_partitions_read(disk, f, err);
 	if (r == 0)
@@ -318,15 +328,50 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	if (r == 0 && !f->table && !f->filesystem_count)
 		r = kmln_fail(err, KMLN_EINVALID,
 			"not an image of a machine: neither a partition table nor a filesystem is in it");
+	if (r < 0)
+		return r;
+	*facts = f;
+	f = NULL;
+	return 0;
+}
+
+int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *f = new_facts(KMLN_FORMAT_FOLDER);
+	int r = looks_like_root(tree, err);
+	struct kmln_filesystem *root;
+
+	if (r > 0) {
+		root = kmln_pool_alloc(f->pool, sizeof(*root));
+		root->type = KMLN_FORMAT_FOLDER;
+		root->mount = "/";
+		f->root = root;
+	} else {
+		f->root_problem = "the folder is without /etc and programs";
+	}
+	if (r < 0)
+		return r;
+	*facts = f;
+	f = NULL;
+	return 0;
+}
+
+int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *f = NULL;
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_inspect_disk(disk, &f, err);
+
 	if (r == 0)
-		r = read_root(disk, f, err);
+		r = kmln_inspect_find_root(disk, f, &tree, err);
+	if (r == 0 && tree)
+		r = kmln_inspect_guest(tree, f, err);
 	/* what the host could not read looked like damage, or like nothing at all */
 	if (r == 0)
 		r = kmln_disk_check(disk, err);
-	if (r < 0) {
-		kmln_facts_free(f);
+	if (r < 0)
 		return r;
-	}
 	*facts = f;
+	f = NULL;
 	return 0;
 }
