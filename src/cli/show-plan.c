@@ -33,6 +33,7 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		kmln_json_set(o, "path", kmln_json_text(e->path));
 	switch (e->kind) {
 	case KMLN_EDIT_SHIFT:
+	case KMLN_EDIT_COLLAPSE:
 		kmln_json_set(o, "offset", kmln_json_number(e->offset));
 		break;
 	case KMLN_EDIT_BYTES:
@@ -40,6 +41,7 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		kmln_json_set(o, "size", kmln_json_number(e->size));
 		break;
 	case KMLN_EDIT_RESIZE:
+	case KMLN_EDIT_EXTEND:
 		kmln_json_set(o, "size", kmln_json_number(e->size));
 		break;
 	case KMLN_EDIT_SYMLINK:
@@ -49,6 +51,7 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		show_content(o, e);
 		break;
 	case KMLN_EDIT_MKDIR:
+	case KMLN_EDIT_REMOVE:
 	case KMLN_EDIT_KINDS:
 		break;
 	}

@@ -17,7 +17,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "convert/output.h"
+#include "base/output.h"
 #include "guest/archive.h"
 #include "image/check.h"
 #include "image/ext.h"
@@ -184,10 +184,9 @@ static int unpack(const struct kmln_create *job, const char *suite, struct kmln_
 	return status ? explain(words, status, err) : 0;
 }
 
-static int set_up(const struct kmln_create *job, int fd, const struct kmln_range *range,
-	struct kmln_error *err)
+static int set_up(const struct kmln_create *job, const struct kmln_disk *disk,
+	const struct kmln_range *range, struct kmln_error *err)
 {
-	const struct kmln_disk disk = {.fd = fd, .size = range->size, .format = "raw"};
 	const struct kmln_goal goal = {0};
 	KMLN_FACTS struct kmln_facts *facts = NULL;
 	KMLN_EDITS struct kmln_edits edits = {0};
@@ -199,7 +198,7 @@ static int set_up(const struct kmln_create *job, int fd, const struct kmln_range
 		.edits = &edits,
 		.missing = &missing,
 	};
-	int r = kmln_inspect(&disk, &facts, err);
+	int r = kmln_inspect(disk, &facts, err);
 
 	if (r < 0)
 		return r;
@@ -209,7 +208,7 @@ static int set_up(const struct kmln_create *job, int fd, const struct kmln_range
 	if (r == 0)
 		r = kmln_plan_settings(&planning, &job->settings, err);
 	if (r == 0)
-		r = kmln_tree_ext(fd, range, true, &tree, err);
+		r = kmln_tree_ext(disk->device, range, true, &tree, err);
 	if (r == 0)
 		r = kmln_apply_tree(&edits, tree, NULL, err);
 	return r < 0 ? r : kmln_tree_close(&tree, err);
@@ -219,6 +218,7 @@ int kmln_create(const struct kmln_create *job, struct kmln_error *err)
 {
 	const struct kmln_range range = {0, job->size & ~(uint64_t)4095};
 	KMLN_OUTPUT struct kmln_output output = {.fd = -1};
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	KMLN_TREE struct kmln_tree *tree = NULL;
 	const char *suite = NULL;
 	int r = check_job(job, &suite, err);
@@ -233,15 +233,17 @@ int kmln_create(const struct kmln_create *job, struct kmln_error *err)
 		suite, job->init);
 	r = make_filesystem(output.fd, range.size, err);
 	if (r == 0)
-		r = kmln_tree_ext(output.fd, &range, true, &tree, err);
+		r = kmln_disk_wrap(output.fd, &disk, err);
+	if (r == 0)
+		r = kmln_tree_ext(disk.device, &range, true, &tree, err);
 	if (r == 0)
 		r = unpack(job, suite, tree, err);
 	if (r == 0)
 		r = kmln_tree_close(&tree, err);
 	if (r == 0)
-		r = set_up(job, output.fd, &range, err);
+		r = set_up(job, &disk, &range, err);
 	if (r == 0)
-		r = kmln_check_clean(output.fd, 0, err);
+		r = kmln_check_clean(disk.device, &range, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", job->out);
 	if (!job->settings.root_password && !job->settings.ssh_key)

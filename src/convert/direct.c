@@ -46,7 +46,7 @@ int kmln_direct_prepare(const struct kmln_disk *disk, const struct kmln_facts *f
 	KMLN_TREE struct kmln_tree *guest = NULL;
 	KMLN_BUF struct kmln_buf image = {0}, initramfs = {0};
 	struct kmln_tree *tree;
-	int r = kmln_tree_ext(disk->fd, &facts->root->range, false, &guest, err);
+	int r = kmln_tree_ext(disk->device, &facts->root->range, false, &guest, err);
 
 	if (r == 0)
 		r = kmln_choose_kernel(facts, platform, NULL, guest, pool, &choice, err);

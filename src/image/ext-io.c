@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An io_manager of libext2fs over pread and pwrite. It has no cache: the host's page cache is one,
- * and what is written is there for e2fsck and for our own second look at once.
+ * An io_manager of libext2fs over a device. It has no cache: the host's page cache is one, and what
+ * is written is there for e2fsck and for our own second look at once.
  */
 #include "image/ext-io.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct range_io {
-	int fd;
-	uint64_t offset, size;
+	struct kmln_device *device;
+	struct kmln_range range;
 };
 
-void kmln_ext_io_name(char name[64], int fd, const struct kmln_range *range)
+void kmln_ext_io_name(char name[64], struct kmln_device *device, const struct kmln_range *range)
 {
-	snprintf(name, 64, "%d:%llu:%llu", fd, (unsigned long long)range->offset,
+	snprintf(name, 64, "%p:%llu:%llu", (void *)device, (unsigned long long)range->offset,
 		(unsigned long long)range->size);
 }
 
@@ -27,15 +25,16 @@ static errcode_t io_open(const char *name, int flags, io_channel *channel)
 	io_channel io = calloc(1, sizeof(*io));
 	struct range_io *range = calloc(1, sizeof(*range));
 	unsigned long long offset, size;
+	void *device;
 
 	(void)flags;
-	if (!io || !range || sscanf(name, "%d:%llu:%llu", &range->fd, &offset, &size) != 3) {
+	if (!io || !range || sscanf(name, "%p:%llu:%llu", &device, &offset, &size) != 3) {
 		free(io);
 		free(range);
 		return EXT2_ET_NO_MEMORY;
 	}
-	range->offset = offset;
-	range->size = size;
+	range->device = device;
+	range->range = (struct kmln_range){offset, size};
 	io->magic = EXT2_ET_MAGIC_IO_CHANNEL;
 	io->manager = kmln_ext_io;
 	io->name = strdup(name);
@@ -70,48 +69,29 @@ static int locate(io_channel io, unsigned long long block, int count, uint64_t *
 
 	*size = count < 0 ? (size_t)-count : (size_t)count * (size_t)io->block_size;
 	if (__builtin_mul_overflow(block, (uint64_t)io->block_size, &start) ||
-		__builtin_add_overflow(start, *size, &end) || end > range->size)
+		__builtin_add_overflow(start, *size, &end) || end > range->range.size)
 		return 0;
-	*at = range->offset + start;
+	*at = range->range.offset + start;
 	return 1;
 }
 
 static errcode_t io_read_blk64(io_channel io, unsigned long long block, int count, void *data)
 {
 	const struct range_io *range = io->private_data;
+	struct kmln_error err;
 	uint64_t at;
 	size_t size;
 
 	if (!locate(io, block, count, &at, &size))
 		return EXT2_ET_SHORT_READ;
-	for (char *p = data; size;) {
-		ssize_t n = pread(range->fd, p, size, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EXT2_ET_SHORT_READ;
-		p += n;
-		at += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return kmln_device_read(range->device, data, size, at, &err) < 0 ? err.code : 0;
 }
 
 static errcode_t write_at(const struct range_io *range, uint64_t at, const void *data, size_t size)
 {
-	for (const char *p = data; size;) {
-		ssize_t n = pwrite(range->fd, p, size, (off_t)at);
+	struct kmln_error err;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EXT2_ET_SHORT_WRITE;
-		p += n;
-		at += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return kmln_device_write(range->device, data, size, at, &err) < 0 ? err.code : 0;
 }
 
 static errcode_t io_write_blk64(
@@ -141,14 +121,14 @@ static errcode_t io_write_byte(io_channel io, unsigned long offset, int size, co
 	uint64_t end;
 
 	if (size < 0 || __builtin_add_overflow((uint64_t)offset, (uint64_t)size, &end) ||
-		end > range->size)
+		end > range->range.size)
 		return EXT2_ET_SHORT_WRITE;
-	return write_at(range, range->offset + offset, data, (size_t)size);
+	return write_at(range, range->range.offset + offset, data, (size_t)size);
 }
 
 static errcode_t io_flush(io_channel io)
 {
-	(void)io; /* whoever holds the descriptor syncs it once, at the end */
+	(void)io; /* whoever holds the device flushes it once, at the end */
 	return 0;
 }
 

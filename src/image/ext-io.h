@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libext2fs on a range of an open descriptor. Reads and writes outside the range are errors,
+ * libext2fs on a range of a device. Reads and writes outside the range are errors,
  * whatever a corrupt filesystem asks for.
  */
 #ifndef KMLN_IMAGE_EXT_IO_H
@@ -12,7 +12,7 @@
 
 extern io_manager kmln_ext_io;
 
-/* The "device name" that makes kmln_ext_io open this range; the descriptor stays the caller's. */
-void kmln_ext_io_name(char name[64], int fd, const struct kmln_range *range);
+/* The "device name" that makes kmln_ext_io open this range; the device stays the caller's. */
+void kmln_ext_io_name(char name[64], struct kmln_device *device, const struct kmln_range *range);
 
 #endif

@@ -308,15 +308,15 @@ static const struct kmln_tree_ops ext_ops = {
 	.close = ext_close,
 };
 
-static int open_fs(int fd, const struct kmln_range *range, bool writable, ext2_filsys *fs,
-	struct kmln_error *err)
+int ext_open(struct kmln_device *device, const struct kmln_range *range, bool writable,
+	ext2_filsys *fs, struct kmln_error *err)
 {
 	int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES | (writable ? EXT2_FLAG_RW : 0);
 	uint64_t bytes;
 	errcode_t code;
 	char name[64];
 
-	kmln_ext_io_name(name, fd, range);
+	kmln_ext_io_name(name, device, range);
 	code = ext2fs_open2(name, NULL, flags, 0, 0, kmln_ext_io, fs);
 	if (code == EXT2_ET_BAD_MAGIC)
 		return kmln_fail(err, KMLN_EINVALID, "no ext2, ext3 or ext4 filesystem");
@@ -351,13 +351,13 @@ static const char *const *feature_names(const struct ext2_super_block *s, struct
 	return names;
 }
 
-int kmln_ext_super_read(int fd, const struct kmln_range *range, struct kmln_pool *pool,
-	struct kmln_ext_super *super, struct kmln_error *err)
+int kmln_ext_super_read(struct kmln_device *device, const struct kmln_range *range,
+	struct kmln_pool *pool, struct kmln_ext_super *super, struct kmln_error *err)
 {
 	const struct ext2_super_block *s;
 	char uuid[37];
 	ext2_filsys fs;
-	int r = open_fs(fd, range, false, &fs, err);
+	int r = ext_open(device, range, false, &fs, err);
 
 	if (r < 0)
 		return r;
@@ -389,13 +389,13 @@ int kmln_ext_super_read(int fd, const struct kmln_range *range, struct kmln_pool
 	return 0;
 }
 
-int kmln_tree_ext(int fd, const struct kmln_range *range, bool writable, struct kmln_tree **tree,
-	struct kmln_error *err)
+int kmln_tree_ext(struct kmln_device *device, const struct kmln_range *range, bool writable,
+	struct kmln_tree **tree, struct kmln_error *err)
 {
 	struct ext_tree *ext;
 	ext2_filsys fs;
 	errcode_t code;
-	int r = open_fs(fd, range, writable, &fs, err);
+	int r = ext_open(device, range, writable, &fs, err);
 
 	if (r < 0)
 		return r;

@@ -19,13 +19,13 @@ struct kmln_ext_super {
 };
 
 /* KMLN_EINVALID for what is no ext filesystem, is corrupt, or longer than its range. */
-int kmln_ext_super_read(int fd, const struct kmln_range *range, struct kmln_pool *pool,
-	struct kmln_ext_super *super, struct kmln_error *err);
+int kmln_ext_super_read(struct kmln_device *device, const struct kmln_range *range,
+	struct kmln_pool *pool, struct kmln_ext_super *super, struct kmln_error *err);
 /*
  * Opens it. Writing needs a filesystem whose journal is replayed (see check.h), and a lock on the
  * image.
  */
-int kmln_tree_ext(int fd, const struct kmln_range *range, bool writable, struct kmln_tree **tree,
-	struct kmln_error *err);
+int kmln_tree_ext(struct kmln_device *device, const struct kmln_range *range, bool writable,
+	struct kmln_tree **tree, struct kmln_error *err);
 
 #endif

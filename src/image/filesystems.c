@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "image/ext.h"
+#include "image/shadow.h"
 
 static void probe_cleanup(blkid_probe *probe)
 {
@@ -30,12 +31,20 @@ static int probe_blkid(const struct kmln_disk *disk, struct kmln_filesystem *fs,
 	struct kmln_pool *pool, struct kmln_error *err)
 {
 	KMLN_CLEANUP(probe_cleanup) blkid_probe probe = blkid_new_probe();
-	int r;
+	KMLN_FD int shadow = -1;
+	uint64_t offset = 0;
+	int fd, r;
 
 	if (!probe)
 		abort();
-	if (blkid_probe_set_device(probe, disk->fd, (blkid_loff_t)fs->range.offset,
-		    (blkid_loff_t)fs->range.size) < 0)
+	if (!kmln_device_file(disk->device, &fs->range, &fd, &offset)) {
+		offset = 0;
+		fd = shadow = kmln_shadow_ends(disk->device, &fs->range, err);
+		if (fd < 0)
+			return fd;
+	}
+	if (blkid_probe_set_device(probe, fd, (blkid_loff_t)offset, (blkid_loff_t)fs->range.size) <
+		0)
 		return kmln_fail_sys(err, errno ? errno : EIO, "look for a filesystem");
 	blkid_probe_enable_superblocks(probe, 1);
 	blkid_probe_set_superblocks_flags(
@@ -59,7 +68,7 @@ static int has_ext_magic(const struct kmln_disk *disk, const struct kmln_range *
 	unsigned char magic[2];
 
 	return range->size >= 2048 &&
-	       kmln_pread_all(disk->fd, magic, 2, range->offset + 1080, &ignored) == 0 &&
+	       kmln_device_read(disk->device, magic, 2, range->offset + 1080, &ignored) == 0 &&
 	       magic[0] == 0x53 && magic[1] == 0xef;
 }
 
@@ -67,7 +76,7 @@ static int fill_ext(const struct kmln_disk *disk, struct kmln_filesystem *fs,
 	struct kmln_pool *pool, struct kmln_error *err)
 {
 	struct kmln_ext_super super;
-	int r = kmln_ext_super_read(disk->fd, &fs->range, pool, &super, err);
+	int r = kmln_ext_super_read(disk->device, &fs->range, pool, &super, err);
 
 	if (r < 0)
 		return r;

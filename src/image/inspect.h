@@ -21,6 +21,9 @@ void kmln_facts_cleanup(struct kmln_facts **facts);
  * and nothing else of the guest. For tests: any kind of tree does.
  */
 int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+/* Fills facts->esp and bios_boot, once the partitions are known. */
+int kmln_inspect_firmware(
+	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err);
 
 /* The parts, each in a file of its own; for inspect.c. All read one tree and fill in facts. */
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);

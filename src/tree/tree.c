@@ -86,6 +86,11 @@ int kmln_tree_link(
 	return CALL(tree, path, link(tree, path, existing, err));
 }
 
+int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err)
+{
+	return CALL(tree, path, remove(tree, path, err));
+}
+
 int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
 	const void *value, size_t size, struct kmln_error *err)
 {

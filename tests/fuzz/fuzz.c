@@ -32,6 +32,7 @@ void fuzz_disk(const uint8_t *data, size_t size, uint64_t least, struct kmln_dis
 		fprintf(stderr, "no disk in memory: %s\n", err.text);
 		abort();
 	}
+	disk->device = kmln_device_fd(disk->fd, 0, whole, false);
 }
 
 /* The start of an ELF program for x86-64. */
