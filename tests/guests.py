@@ -407,9 +407,8 @@ def _kvm_host_files():
 
 def _make_kvm_host(image):
     """The least of Debian in which kmln boots machines by QEMU: packages unpacked, not installed,
-    and busybox for what an init needs. kmln itself is not in it: it comes on another disk."""
-    packages = ("qemu-system-x86,seabios,bubblewrap,busybox-static,e2fsprogs,libext2fs2,libfdisk1,"
-                "libblkid1,libarchive13,libjansson4,libcrypt1,libnbd0,librpm9,libxml2")
+    and busybox for what an init needs. kmln and its libraries come on another disk."""
+    packages = "qemu-system-x86,seabios,bubblewrap,busybox-static,e2fsprogs"
     unused = ("usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/icons",
               "usr/bin/qemu-system-x86_64-microvm", "usr/libexec/qemu-system-i386")
     script = ('set -e; mkdir "$1/tree"; cd "$1/tree"; tar --exclude="./dev/*" -xpf "$1/host.tar"; '

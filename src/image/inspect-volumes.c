@@ -151,7 +151,8 @@ static char next_token(const char **text, char word[NAME_MAX_])
 	char kind;
 
 	for (;;) {
-		p += strspn(p, " \t\r\n");
+		/* all that isspace() knows: a word ends there, and none may begin there */
+		p += strspn(p, " \t\r\n\v\f");
 		if (*p != '#')
 			break;
 		p += strcspn(p, "\n");

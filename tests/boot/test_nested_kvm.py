@@ -39,6 +39,10 @@ run()
 	read end rest </proc/uptime
 	echo "$name $begin $end" >>$results/times
 }
+for library in /mnt/lib/*; do
+	[ -e /usr/lib/x86_64-linux-gnu/${library##*/} ] || [ -e /lib/x86_64-linux-gnu/${library##*/} ] ||
+		cp $library /usr/lib/x86_64-linux-gnu/
+done
 for module in irqbypass kvm kvm-amd; do
 	insmod /mnt/$module.ko
 done
@@ -80,17 +84,22 @@ def _make_quiet(disk, folder):
 
 
 def _payload(folder, inner):
-    """The second disk: kmln, the modules for KVM, the script, and the disk of the guest's guest."""
+    """The second disk: kmln and its libraries, the modules for KVM, the script, and the disk of the guest's guest."""
     tree = folder / "payload"
     tree.mkdir(mode=0o755)
     shutil.copy(runner.BUILD / "kmln", tree)
+    # what kmln is linked with; the host takes what it has not
+    (tree / "lib").mkdir()
+    for line in images.tool("ldd", "libc-bin", tree / "kmln").decode().splitlines():
+        if " => /" in line:
+            shutil.copy(line.split()[2], tree / "lib")
     outer = kernels.kernel("linux-image-cloud-amd64")
     for name in MODULES:
         shutil.copy(next(outer.folder.rglob(f"{name}.ko")), tree)
     (tree / "start").write_text(START.replace("@READY@", guests.READY))
     inner.rename(tree / "inner.raw")
     (tree / "inner.raw").chmod(0o644)
-    images.tool("mke2fs", "e2fsprogs", "-q", "-F", "-t", "ext4", "-d", tree, folder / "payload.img", "600M")
+    images.tool("mke2fs", "e2fsprogs", "-q", "-F", "-t", "ext4", "-d", tree, folder / "payload.img", "700M")
     return outer, folder / "payload.img"
 
 

@@ -84,6 +84,13 @@ def corpus_network():
         "ifupdown": guest_file("systemd", "/etc/network/interfaces"),
         "static": "auto eth0\niface eth0 inet static\n\taddress 10.0.0.7/24\n\tgateway 10.0.0.1\n"
                   "iface eth0 inet6 auto\n",
+        "netplan": "network:\n  version: 2\n  ethernets:\n    lan:\n      match: {macaddress: \"52:54:00:12:34:56\"}\n"
+                   "      set-name: eth0\n      dhcp4: yes\n      addresses: [10.0.0.7/24, \"fd00::7/64\"]\n",
+        "keyfile": "[connection]\nid=lan\ntype=ethernet\ninterface-name=eth0\n[ethernet]\n"
+                   "mac-address=52:54:00:12:34:56\n[ipv4]\nmethod=manual\naddress1=10.0.0.7/24,10.0.0.1\n",
+        "ifcfg": "DEVICE=eth0\nBOOTPROTO=static\nIPADDR='10.0.0.7'\nHWADDR=52:54:00:12:34:56\nONBOOT=yes\n",
+        "udev": 'SUBSYSTEM=="net", ACTION=="add", ATTR{address}=="52:54:00:12:34:56", NAME="eth0"\n',
+        "link": "[Match]\nMACAddress=52:54:00:12:34:56\n[Link]\nName=lan0\n",
         "networkd": "[Match]\nName=eth0\n[Network]\nDHCP=yes\nAddress=10.0.0.7/24\n",
     }
 
@@ -97,6 +104,8 @@ def corpus_grub():
                   "/boot/initrd.img-6.1.0-1-test\n}\n",
         "kmln": "# Written by kmln, and written again by it\nset timeout=1\nmenuentry 'Linux' {\n"
                 "\tlinux /boot/vmlinuz-6.1.0-1-test root=/dev/vda1 rw console=ttyS0\n}\n",
+        "bls": "title Fedora Linux\nversion 6.1\nlinux /vmlinuz-6.1\ninitrd /initramfs-6.1.img\n"
+               "options root=UUID=6b6d6c6e-0000-4000-8000-000000000001 ro\n",
         "legacy": "default 0\ntimeout 5\ntitle Debian\nroot (hd0,0)\nkernel /vmlinuz root=/dev/hda1 ro\n"
                   "initrd /initrd.img\n",
     }
@@ -289,6 +298,114 @@ def corpus_compressed():
         "zstd": run("zstd", "-q", "-c", input=module),
         "plain": module,
     }
+
+
+def corpus_settings():
+    return {
+        "crypttab": "# name device key options\nroot_crypt UUID=12345678-1234-4234-8234-123456789abc none luks\n",
+        "securetty": "console\ntty1\nttyS0\n",
+        "upstart": "# tty1\nstart on stopped rc RUNLEVEL=[2345]\nrespawn\nexec /sbin/getty -8 38400 tty1\n",
+        "selinux": "SELINUX=enforcing\nSELINUXTYPE=targeted\n",
+        "machine-id": guest_file("busybox", "/etc/machine-id"),
+        "resume": "RESUME=UUID=12345678-1234-4234-8234-123456789abc\n"
+                  "GRUB_CMDLINE_LINUX=\"quiet resume=/dev/sda2\"\n",
+    }
+
+
+def corpus_apk():
+    return {"alpine": "C:Q1abcdefghijklmnopqrstuvwxyz0=\nP:busybox\nV:1.36.1-r15\nA:x86_64\nS:513086\n"
+                      "T:Size optimized toolbox\nF:bin\nR:busybox\na:0:0:755\n\nP:musl\nV:1.2.4-r2\nA:x86_64\n"}
+
+
+def corpus_pacman():
+    return {"arch": "%NAME%\nbash\n\n%VERSION%\n5.2.026-2\n\n%ARCH%\nx86_64\n\n%DESC%\nThe shell\n"}
+
+
+def corpus_rpm():
+    """One header by rpm's own hand, in the layout of SUSE's database, which Debian's rpm does not write."""
+    with tempfile.TemporaryDirectory() as scratch:
+        spec = Path(scratch, "a.spec")
+        spec.write_text("Name: tiny\nVersion: 1\nRelease: 1\nSummary: s\nLicense: GPL\nBuildArch: noarch\n"
+                        "%description\nd\n%files\n")
+        run("rpmbuild", "--quiet", "-bb", "--define", f"_topdir {scratch}", "--define", f"_rpmdir {scratch}", spec)
+        package = next(Path(scratch).rglob("tiny-*.rpm")).read_bytes()
+
+    def header_end(at):
+        entries, size = struct.unpack(">II", package[at + 8:at + 16])
+        return at + 16 + 16 * entries + size
+    main_header = -(-header_end(96) // 8) * 8
+    blob = package[main_header + 8:header_end(main_header)]
+    blocks = -(-(28 + len(blob)) // 16)
+    slots = [struct.pack("<4sIII", b"Slot", 1, 256, blocks)] + [struct.pack("<4s12x", b"Slot")] * 253
+    body = struct.pack("<4sIII", b"BlbS", 1, 1, len(blob)) + blob
+    body = body.ljust(blocks * 16 - 12, b"\0") + struct.pack("<II4s", 0, len(blob), b"BlbE")
+    return {"ndb": struct.pack("<4sIIII12x", b"RpmP", 0, 1, 1, 2) + b"".join(slots) + body}
+
+
+def corpus_image_header():
+    found = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        def create(name, kind, *options, size="1M", keep=1024):
+            path = Path(scratch, name)
+            run("qemu-img", "create", "-q", "-f", kind, *options, path, *([size] if size else []))
+            found[name] = path.read_bytes()[:keep]
+        create("qcow2", "qcow2")
+        create("qcow2-overlay", "qcow2", "-b", Path(scratch, "qcow2"), "-F", "qcow2", size=None)
+        found["qcow2-overlay"] = found["qcow2-overlay"].replace(scratch.encode(), b"/" * len(scratch))
+        create("qcow2-data", "qcow2", "-o", f"data_file={scratch}/data")
+        found["qcow2-data"] = found["qcow2-data"].replace(scratch.encode(), b"/" * len(scratch))
+        create("vmdk-sparse", "vmdk", keep=1536)
+        create("vmdk-flat", "vmdk", "-o", "subformat=monolithicFlat")
+        create("vmdk-split", "vmdk", "-o", "subformat=twoGbMaxExtentFlat")
+        create("vdi", "vdi", keep=512)
+        create("vhd", "vpc")
+        create("vhdx", "vhdx", keep=64 << 10)
+        create("qed", "qed", keep=512)
+    return found
+
+
+def corpus_uki():
+    sections = {".cmdline": b"root=UUID=6b6d6c6e-0000-4000-8000-000000000001 ro", ".uname": b"6.1.0-1-test",
+                ".osrel": b"ID=debian\nPRETTY_NAME=\"Debian 12\"\n", ".linux": b"MZ" + bytes(62)}
+    head = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + struct.pack(
+        "<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 16, 0) + struct.pack("<H", 0x20b) + bytes(14)
+    table, body, at = b"", b"", len(head) + 40 * len(sections)
+    for name, content in sections.items():
+        table += struct.pack("<8sIIIIIIHHI", name.encode(), len(content), at, len(content), at + len(body), 0, 0,
+                             0, 0, 0x40000040)
+        body += content
+    return {"systemd": head + table + body}
+
+
+def corpus_volumes():
+    uuid = "12345678-1234-4234-8234-123456789abc"
+    found = {"lvm-text": 'vg0 {\nid = "abc123"\nseqno = 1\nlogical_volumes {\nroot {\nstatus = ["READ", '
+                         '"VISIBLE"]\n}\n# hidden\npool {\nstatus = ["READ"]\n}\n}\n}\n'}
+    with tempfile.NamedTemporaryFile() as file:
+        for version, keep in (("1", 1024), ("2", 8192)):
+            file.truncate(32 << 20)
+            run("cryptsetup", "luksFormat", "-q", "--type", f"luks{version}", "--uuid", uuid, "--pbkdf", "pbkdf2",
+                "--pbkdf-force-iterations", "1000", file.name, "-", input=b"secret")
+            found[f"luks{version}"] = Path(file.name).read_bytes()[:keep]
+        file.truncate(0)
+        file.truncate(128 << 20)
+        run("mkfs.btrfs", "-q", "-L", "pool", "-U", uuid, file.name)
+        found["btrfs"] = Path(file.name).read_bytes()[:(64 << 10) + 4096]
+    label = bytearray(8192)
+    label[512:544] = b"LABELONE" + struct.pack("<QII8s", 1, 0, 32, b"LVM2 001")
+    label[544:576] = b"a" * 32
+    label[576:640] = struct.pack("<QQQQQQQQ", 1 << 20, 1 << 20, 0, 0, 0, 4096, 4096, 0)
+    text = found["lvm-text"].encode()
+    label[4096:4136] = struct.pack("<I16sIQQ", 0, b" LVM2 x[5A%r0N*>", 1, 4096, 4096)
+    label[4136:4160] = struct.pack("<QQII", 512, len(text), 0, 0)
+    label[4608:4608 + len(text)] = text
+    found["lvm"] = bytes(label)
+    md = bytearray(8192)
+    md[4096:4112] = struct.pack("<IIII", 0xa92b4efc, 1, 0, 0)
+    md[4112:4160] = b"\x12" * 16 + b"host:array".ljust(32, b"\0")
+    md[4168:4176] = struct.pack("<II", 1, 0)
+    found["md"] = bytes(md)
+    return found
 
 
 def main():
