@@ -40,8 +40,10 @@ def test_sides(compare, kmln, guest, tmp_path):
     result = compare(guest("awkward"), disk)
     for side, image in (("a", guest("awkward")), ("b", disk)):
         assert result[side]["path"] == os.fspath(image)
-        assert result[side]["facts"] == json.loads(
-            kmln("inspect", image, "--format", "json", expect=0).out)
+        facts = json.loads(kmln("inspect", image, "--format", "json", expect=0).out)
+        # the host's filesystem may give blocks to a new file later
+        result[side]["facts"]["image"].pop("allocated"), facts["image"].pop("allocated")
+        assert result[side]["facts"] == facts
         assert sum(t["bytes"] for t in result[side]["layout"]) == result[side]["bytes"]
     assert {t["path"]: (t["folders"], t["others"], t["bytes"]) for t in result["a"]["layout"]} == layout(
         guest("awkward"))

@@ -16,7 +16,7 @@ import runner
 
 MANUAL = runner.ROOT / "man/kmln-inspect.1.scd"
 KEYS = {
-    "": ["image", "partition_table", "filesystems", "volumes", "root_problem", "os", "hostname", "init",
+    "": ["image", "partition_table", "efi", "filesystems", "volumes", "root_problem", "os", "hostname", "init",
          "packages", "kernels", "boot_loader", "boot_loaders", "boot_entries", "fstab", "consoles",
          "network", "network_names", "crypttab", "swap", "services", "securetty", "machine_id", "selinux",
          "container_marks", "notes", "platforms"],
