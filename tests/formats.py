@@ -3,6 +3,7 @@
 its storage daemon runs."""
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -77,17 +78,21 @@ class held:
         self.child.communicate(b"quit\n")
 
 
-def daemons(pid):
-    """Processes of qemu-storage-daemon below this one."""
+def below(pid, program):
+    """{pid: start time} of the processes below this one whose program's name begins so."""
     found = {}
     for child, start in machines.descendants(pid).items():
         try:
             name = Path(f"/proc/{child}/comm").read_text().strip()
         except OSError:
             continue
-        if name.startswith("qemu-storage"):
+        if name.startswith(program):
             found[child] = start
     return found
+
+
+def daemons(pid):
+    return below(pid, "qemu-storage")
 
 
 class slow:
@@ -116,3 +121,24 @@ class slow:
         if self.child.poll() is None:
             self.child.kill()
         self.child.communicate()
+
+
+class stopped_in_place:
+    """kmln convert --in-place of an image, stopped while its daemon has the image open for writing."""
+
+    def __init__(self, image, folder):
+        self.image = image
+        self.argv = [runner.BUILD / "kmln", "convert", "-q", image, "--to", "kvm", "--in-place"]
+        self.env = {**os.environ, "KMLN_HOME": str(folder / "no-kernels"), "TMPDIR": str(folder)}
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.argv, env=self.env, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL)
+        # not sooner than its locks, which come before anything is read
+        images.wait_for_lock(self.image)
+        self.child.send_signal(signal.SIGSTOP)
+        return self.child
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
