@@ -2,8 +2,10 @@
 """Helpers of the tests of image formats: images made by qemu-img, processes that hold one, and kmln while
 its storage daemon runs."""
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import images
 import machines
 import runner
+
+F_OFD_GETLK = 36
 
 
 def qemu_img(*argv, **options):
@@ -78,6 +82,14 @@ class held:
         self.child.communicate(b"quit\n")
 
 
+def write_locked(path):
+    """Somebody has the image open as a QEMU does that writes to it: byte 101."""
+    with open(path, "rb") as file:
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 101, 1, 0)
+        answer = fcntl.fcntl(file, F_OFD_GETLK, asked)
+    return struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK
+
+
 def below(pid, program):
     """{pid: start time} of the processes below this one whose program's name begins so."""
     found = {}
@@ -135,7 +147,7 @@ class stopped_in_place:
         self.child = subprocess.Popen(self.argv, env=self.env, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL)
         # not sooner than its locks, which come before anything is read
-        images.wait_for_lock(self.image)
+        machines.wait_for(lambda: write_locked(self.image), "the daemon's lock")
         self.child.send_signal(signal.SIGSTOP)
         return self.child
 

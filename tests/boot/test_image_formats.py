@@ -26,7 +26,7 @@ def machine(tmp_path):
                                         stderr=subprocess.PIPE, **(user.identity() if user else {})))
         # before QEMU opens the image kmln looks at it
         machines.wait_for(lambda: formats.below(running[-1].pid, "qemu-system"), "QEMU")
-        images.wait_for_lock(locked or image)
+        machines.wait_for(lambda: formats.write_locked(locked or image), "its lock")
 
     yield call
     for child in running:
