@@ -47,6 +47,11 @@ struct kmln_launch {
 	const char *overlay; /* UML: the copy-on-write file that keeps the writes of a snapshot; it
 			      * is made, and must not be there yet. NULL: `run`/disk.cow */
 	uint64_t memory; /* bytes, rounded up to whole MiB */
+	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
+	const char *boot_disk;
+	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes
+	 * to; or both NULL. */
+	const char *firmware, *variables;
 	/* A kernel given from outside; NULL: UML has its own and refuses another, QEMU lets the
 	 * disk's boot loader work. UML takes an initramfs alone, QEMU only with a kernel. */
 	const char *kernel, *initramfs;

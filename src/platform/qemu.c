@@ -69,6 +69,19 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 	kmln_strv_printf(argv, "%llu", (unsigned long long)kmln_launch_mib(launch));
 	kmln_strv_adds(argv, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-monitor", "none", "-serial", "stdio", "-sandbox", SECCOMP, NULL);
+	if (launch->firmware) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=pflash,unit=0,format=raw,readonly=on,file=%s", launch->firmware);
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(argv, "if=pflash,unit=1,format=raw,file=%s", launch->variables);
+	}
+	/* the first disk is the one that firmware starts from */
+	if (launch->boot_disk) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=virtio,format=raw,readonly=on,file=%s", launch->boot_disk);
+	}
 	add_disk(launch, argv, writable);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);
