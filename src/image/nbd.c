@@ -15,8 +15,9 @@
 
 #define CHUNK (64u << 10) /* of the cache */
 #define CHUNKS 64
-#define AHEAD_MAX 8 /* chunks at once, where reads go on in a row */
-#define BIG (256u << 10) /* from this size on a read does not go through the cache */
+#define AHEAD_MIN 1 /* chunks that are asked for where a row of reads may begin */
+#define AHEAD_MAX 16 /* and at once, where it goes on */
+#define BIG (1u << 20) /* from this size on a read does not go through the cache */
 #define PIECE (256u << 10) /* of one request */
 #define FLIGHT 8 /* requests at once */
 #define STATUS_MAX 512 /* extents that are kept of an answer */
@@ -28,6 +29,18 @@ struct extent {
 	bool data;
 };
 
+struct nbd_device;
+
+/* A place in the cache. */
+struct slot {
+	struct nbd_device *owner;
+	uint64_t chunk; /* its number; NOWHERE: none */
+	uint64_t used; /* when it was last wanted */
+	bool loading; /* asked for, and not yet come */
+	int refused; /* the error that came instead, until the slot is forgotten */
+	char *data; /* CHUNK bytes */
+};
+
 struct nbd_device {
 	struct kmln_device device;
 	struct kmln_storage *storage; /* owned */
@@ -37,12 +50,12 @@ struct nbd_device {
 	int refused; /* the first error that the server gave to one of them */
 	struct kmln_error lost; /* how the connection ended; code 0: it lasts */
 
-	uint64_t at[CHUNKS]; /* number of the chunk in this slot; NOWHERE: none */
-	uint64_t used[CHUNKS]; /* when it was last wanted */
-	char *data[CHUNKS]; /* CHUNK bytes each */
+	struct slot slots[CHUNKS];
 	uint64_t clock;
-	uint64_t next; /* chunk behind the last one that was fetched */
-	unsigned ahead; /* chunks that the next fetch in this row takes */
+	/* Reading ahead: where the row that was asked for ends, how long its next part is, and the
+	 * chunk that calls for that part when it is wanted. */
+	uint64_t next, mark;
+	unsigned ahead;
 
 	uint64_t status_start; /* of the kept answer */
 	struct extent status[STATUS_MAX];
@@ -133,9 +146,11 @@ static void ask_write(struct nbd_device *n, const void *data, size_t size, uint6
 	begun(n, nbd_aio_pwrite(n->nbd, data, size, offset, on_completion(n), 0));
 }
 
-/* 0 where requests can be made. A connection that is over has failed for good. */
+/* 0 where requests can be made, and nothing is under way. A connection that is over has failed for
+ * good. */
 static int ready(struct nbd_device *n, struct kmln_error *err)
 {
+	settle(n, 0);
 	n->refused = 0;
 	if (!is_over(n))
 		return 0;
@@ -169,64 +184,101 @@ static int read_big(
 
 /* ---- the cache ---- */
 
-static size_t find(const struct nbd_device *n, uint64_t chunk)
+static struct slot *find(struct nbd_device *n, uint64_t chunk)
 {
-	size_t i = 0;
-
-	while (i < CHUNKS && n->at[i] != chunk)
-		i++;
-	return i;
+	for (size_t i = 0; i < CHUNKS; i++)
+		if (n->slots[i].chunk == chunk)
+			return &n->slots[i];
+	return NULL;
 }
 
-static size_t oldest(const struct nbd_device *n)
+/* The one that was not wanted for longest. Some are always free of requests. */
+static struct slot *oldest(struct nbd_device *n)
 {
-	size_t best = 0;
+	struct slot *best = NULL;
 
-	for (size_t i = 1; i < CHUNKS; i++)
-		if (n->used[i] < n->used[best])
-			best = i;
+	for (size_t i = 0; i < CHUNKS; i++)
+		if (!n->slots[i].loading && (!best || n->slots[i].used < best->used))
+			best = &n->slots[i];
 	return best;
 }
 
-static void forget(struct nbd_device *n, size_t slot)
+static void forget(struct slot *slot)
 {
-	n->at[slot] = NOWHERE;
-	n->used[slot] = 0;
+	slot->chunk = NOWHERE;
+	slot->used = 0;
 }
 
-static size_t chunk_size(const struct nbd_device *n, uint64_t chunk)
+static int loaded(void *user, int *error)
+{
+	struct slot *slot = user;
+
+	slot->owner->pending--;
+	slot->loading = false;
+	slot->refused = *error;
+	return 1;
+}
+
+static void load(struct nbd_device *n, uint64_t chunk)
 {
 	uint64_t rest = n->device.size - chunk * CHUNK;
+	struct slot *slot = oldest(n);
+	int64_t cookie;
 
-	return rest < CHUNK ? (size_t)rest : CHUNK;
+	if (!slot->data)
+		slot->data = kmln_malloc(CHUNK);
+	slot->chunk = chunk;
+	slot->used = ++n->clock;
+	slot->refused = 0;
+	slot->loading = true;
+	n->pending++;
+	cookie = nbd_aio_pread(n->nbd, slot->data, rest < CHUNK ? (size_t)rest : CHUNK,
+		chunk * CHUNK, (nbd_completion_callback){.callback = loaded, .user_data = slot}, 0);
+	if (cookie < 0)
+		loaded(slot, &(int){EIO});
 }
 
-/* Brings a chunk, and where reads go on in a row, as many of the following as pay off. */
-static int fetch(struct nbd_device *n, uint64_t chunk, struct kmln_error *err)
+/* Asks for the next part of a row, twice as long as the last one. */
+static void load_ahead(struct nbd_device *n)
 {
-	size_t slots[AHEAD_MAX], count = 0;
 	uint64_t last = (n->device.size - 1) / CHUNK;
-	int r = ready(n, err);
 
-	if (r < 0)
-		return r;
-	n->ahead = chunk != n->next ? 1 : n->ahead * 2 < AHEAD_MAX ? n->ahead * 2 : AHEAD_MAX;
-	n->next = chunk;
-	while (count < n->ahead && n->next <= last && find(n, n->next) == CHUNKS) {
-		size_t slot = oldest(n);
+	n->mark = n->next + n->ahead / 2;
+	for (unsigned i = 0; i < n->ahead && n->next <= last; i++, n->next++)
+		if (!find(n, n->next))
+			load(n, n->next);
+	n->ahead = n->ahead * 2 < AHEAD_MAX ? n->ahead * 2 : AHEAD_MAX;
+}
 
-		if (!n->data[slot])
-			n->data[slot] = kmln_malloc(CHUNK);
-		n->at[slot] = n->next;
-		n->used[slot] = ++n->clock;
-		slots[count++] = slot;
-		ask_read(n, n->data[slot], chunk_size(n, n->next), n->next * CHUNK);
-		n->next++;
+/* The slot with the chunk in it; NULL and an error where it cannot be read. */
+static struct slot *fetch(struct nbd_device *n, uint64_t chunk, struct kmln_error *err)
+{
+	struct slot *slot = find(n, chunk);
+
+	if (is_over(n) && ready(n, err) < 0)
+		return NULL;
+	/* what was asked for ahead and refused is asked for again, now that it is wanted */
+	if (slot && !slot->loading && slot->refused) {
+		forget(slot);
+		slot = NULL;
 	}
-	r = done(n, "read", chunk * CHUNK, err);
-	for (size_t i = 0; r < 0 && i < count; i++)
-		forget(n, slots[i]);
-	return r;
+	if (slot) /* and so is not given up for what comes ahead */
+		slot->used = ++n->clock;
+	if (!slot && chunk != n->next) {
+		n->next = chunk;
+		n->ahead = AHEAD_MIN;
+	}
+	if (!slot || chunk == n->mark)
+		load_ahead(n);
+	slot = slot ? slot : find(n, chunk);
+	while (slot->loading && !is_over(n))
+		settle(n, n->pending - 1);
+	if (!slot->loading && !slot->refused)
+		return slot;
+	n->refused = slot->refused;
+	forget(slot);
+	fail(n, "read", chunk * CHUNK, err);
+	return NULL;
 }
 
 static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_t offset,
@@ -238,19 +290,13 @@ static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_
 	if (size >= BIG)
 		return read_big(n, to, size, offset, err);
 	while (size) {
-		uint64_t chunk = offset / CHUNK;
-		size_t from = (size_t)(offset % CHUNK), slot = find(n, chunk), piece;
+		size_t from = (size_t)(offset % CHUNK);
+		size_t piece = CHUNK - from < size ? CHUNK - from : size;
+		const struct slot *slot = fetch(n, offset / CHUNK, err);
 
-		if (slot == CHUNKS) {
-			int r = fetch(n, chunk, err);
-
-			if (r < 0)
-				return r;
-			slot = find(n, chunk);
-		}
-		n->used[slot] = ++n->clock;
-		piece = CHUNK - from < size ? CHUNK - from : size;
-		memcpy(to, n->data[slot] + from, piece);
+		if (!slot)
+			return -err->code;
+		memcpy(to, slot->data + from, piece);
 		to += piece;
 		offset += piece;
 		size -= piece;
@@ -263,17 +309,18 @@ static void update(
 	struct nbd_device *n, const char *data, size_t size, uint64_t offset, bool written)
 {
 	for (size_t i = 0; i < CHUNKS; i++) {
-		uint64_t start = n->at[i] * CHUNK, from, to;
+		struct slot *slot = &n->slots[i];
+		uint64_t start = slot->chunk * CHUNK, from, to;
 
-		if (n->at[i] == NOWHERE || start >= offset + size || start + CHUNK <= offset)
+		if (slot->chunk == NOWHERE || start >= offset + size || start + CHUNK <= offset)
 			continue;
 		if (!written) {
-			forget(n, i);
+			forget(slot);
 			continue;
 		}
 		from = start > offset ? start : offset;
 		to = start + CHUNK < offset + size ? start + CHUNK : offset + size;
-		memcpy(n->data[i] + (from - start), data + (from - offset), (size_t)(to - from));
+		memcpy(slot->data + (from - start), data + (from - offset), (size_t)(to - from));
 	}
 }
 
@@ -394,7 +441,7 @@ static void nbd_end(struct kmln_device *device)
 	nbd_close(n->nbd);
 	kmln_storage_stop(&n->storage);
 	for (size_t i = 0; i < CHUNKS; i++)
-		free(n->data[i]);
+		free(n->slots[i].data);
 	free(n);
 }
 
@@ -433,9 +480,10 @@ int kmln_device_nbd(struct kmln_storage *storage, int client, struct kmln_device
 	struct nbd_device *n = kmln_malloc(sizeof(*n));
 	int r;
 
-	*n = (struct nbd_device){.device.ops = &nbd_ops, .storage = storage, .next = NOWHERE};
+	*n = (struct nbd_device){
+		.device.ops = &nbd_ops, .storage = storage, .next = NOWHERE, .mark = NOWHERE};
 	for (size_t i = 0; i < CHUNKS; i++)
-		forget(n, i);
+		n->slots[i] = (struct slot){.owner = n, .chunk = NOWHERE};
 	n->nbd = nbd_create();
 	if (!n->nbd)
 		abort();
