@@ -13,16 +13,16 @@
 
 #include "base/log.h"
 
-#define CHUNK (64u << 10) /* of the cache */
-#define CHUNKS 64
-#define AHEAD_MIN 1 /* chunks that are asked for where a row of reads may begin */
-#define AHEAD_MAX 16 /* and at once, where it goes on */
+#define CHUNK (32u << 10) /* of the cache */
+#define SLOTS 96
+#define CACHE_MAX (6u << 20) /* bytes in all slots */
+#define RUN_MAX 8 /* chunks of one slot, where reads go on in a row */
+#define AHEAD 2 /* such slots are asked for ahead */
 #define BIG (1u << 20) /* from this size on a read does not go through the cache */
 #define PIECE (256u << 10) /* of one request */
 #define FLIGHT 8 /* requests at once */
 #define STATUS_MAX 512 /* extents that are kept of an answer */
 #define STATUS_RANGE (1u << 30) /* how much one question asks for */
-#define NOWHERE UINT64_MAX
 
 struct extent {
 	uint64_t end;
@@ -31,14 +31,16 @@ struct extent {
 
 struct nbd_device;
 
-/* A place in the cache. */
+/* A place in the cache, for some chunks in a row. No chunk is in two. */
 struct slot {
 	struct nbd_device *owner;
-	uint64_t chunk; /* its number; NOWHERE: none */
+	uint64_t chunk; /* number of the first */
+	unsigned count; /* 0: it is empty */
 	uint64_t used; /* when it was last wanted */
 	bool loading; /* asked for, and not yet come */
+	bool ahead; /* asked for before it was wanted, and not yet wanted */
 	int refused; /* the error that came instead, until the slot is forgotten */
-	char *data; /* CHUNK bytes */
+	char *data; /* count * CHUNK bytes */
 };
 
 struct nbd_device {
@@ -50,12 +52,9 @@ struct nbd_device {
 	int refused; /* the first error that the server gave to one of them */
 	struct kmln_error lost; /* how the connection ended; code 0: it lasts */
 
-	struct slot slots[CHUNKS];
+	struct slot slots[SLOTS];
 	uint64_t clock;
-	/* Reading ahead: where the row that was asked for ends, how long its next part is, and the
-	 * chunk that calls for that part when it is wanted. */
-	uint64_t next, mark;
-	unsigned ahead;
+	size_t cached; /* bytes in all slots */
 
 	uint64_t status_start; /* of the kept answer */
 	struct extent status[STATUS_MAX];
@@ -186,27 +185,40 @@ static int read_big(
 
 static struct slot *find(struct nbd_device *n, uint64_t chunk)
 {
-	for (size_t i = 0; i < CHUNKS; i++)
-		if (n->slots[i].chunk == chunk)
+	for (size_t i = 0; i < SLOTS; i++)
+		if (chunk - n->slots[i].chunk < n->slots[i].count)
 			return &n->slots[i];
 	return NULL;
 }
 
-/* The one that was not wanted for longest. Some are always free of requests. */
+/* The one that was not wanted for longest, empty ones first. Some are always free of requests. */
 static struct slot *oldest(struct nbd_device *n)
 {
 	struct slot *best = NULL;
 
-	for (size_t i = 0; i < CHUNKS; i++)
+	for (size_t i = 0; i < SLOTS; i++)
 		if (!n->slots[i].loading && (!best || n->slots[i].used < best->used))
+			best = &n->slots[i];
+	return best;
+}
+
+/* The one with bytes in it that was not wanted for longest. */
+static struct slot *fattest(struct nbd_device *n)
+{
+	struct slot *best = NULL;
+
+	for (size_t i = 0; i < SLOTS; i++)
+		if (!n->slots[i].loading && n->slots[i].count &&
+			(!best || n->slots[i].used < best->used))
 			best = &n->slots[i];
 	return best;
 }
 
 static void forget(struct slot *slot)
 {
-	slot->chunk = NOWHERE;
-	slot->used = 0;
+	slot->owner->cached -= (size_t)slot->count * CHUNK;
+	free(slot->data);
+	*slot = (struct slot){.owner = slot->owner};
 }
 
 static int loaded(void *user, int *error)
@@ -219,41 +231,60 @@ static int loaded(void *user, int *error)
 	return 1;
 }
 
-static void load(struct nbd_device *n, uint64_t chunk)
+/* Asks for up to `count` chunks, as far as they are not there already and the disk goes. */
+static struct slot *load(struct nbd_device *n, uint64_t chunk, unsigned count, bool ahead)
 {
-	uint64_t rest = n->device.size - chunk * CHUNK;
-	struct slot *slot = oldest(n);
+	uint64_t rest = n->device.size - chunk * CHUNK, size;
+	unsigned room = 1;
+	struct slot *slot;
 	int64_t cookie;
 
-	if (!slot->data)
-		slot->data = kmln_malloc(CHUNK);
-	slot->chunk = chunk;
-	slot->used = ++n->clock;
-	slot->refused = 0;
-	slot->loading = true;
+	while (room < count && room * (uint64_t)CHUNK < rest && !find(n, chunk + room))
+		room++;
+	size = room * (uint64_t)CHUNK < rest ? room * (uint64_t)CHUNK : rest;
+	for (slot = fattest(n); slot && n->cached + room * CHUNK > CACHE_MAX; slot = fattest(n))
+		forget(slot);
+	slot = oldest(n);
+	forget(slot);
+	n->cached += (size_t)room * CHUNK;
+	*slot = (struct slot){
+		.owner = n,
+		.chunk = chunk,
+		.count = room,
+		.used = ++n->clock,
+		.loading = true,
+		.ahead = ahead,
+		.data = kmln_malloc((size_t)room * CHUNK),
+	};
 	n->pending++;
-	cookie = nbd_aio_pread(n->nbd, slot->data, rest < CHUNK ? (size_t)rest : CHUNK,
-		chunk * CHUNK, (nbd_completion_callback){.callback = loaded, .user_data = slot}, 0);
+	cookie = nbd_aio_pread(n->nbd, slot->data, (size_t)size, chunk * CHUNK,
+		(nbd_completion_callback){.callback = loaded, .user_data = slot}, 0);
 	if (cookie < 0)
 		loaded(slot, &(int){EIO});
+	return slot;
 }
 
-/* Asks for the next part of a row, twice as long as the last one. */
-static void load_ahead(struct nbd_device *n)
+/*
+ * Reads go on in rows, several at a time: a filesystem's tables, its folders, a file. Each part of
+ * a row is twice as long as the one before; what comes behind a long one is asked for already, and
+ * is under way while the caller works.
+ */
+static void load_ahead(struct nbd_device *n, uint64_t chunk)
 {
-	uint64_t last = (n->device.size - 1) / CHUNK;
+	for (unsigned i = 0; i < AHEAD && chunk * CHUNK < n->device.size; i++) {
+		const struct slot *slot = find(n, chunk);
 
-	n->mark = n->next + n->ahead / 2;
-	for (unsigned i = 0; i < n->ahead && n->next <= last; i++, n->next++)
-		if (!find(n, n->next))
-			load(n, n->next);
-	n->ahead = n->ahead * 2 < AHEAD_MAX ? n->ahead * 2 : AHEAD_MAX;
+		if (!slot)
+			slot = load(n, chunk, RUN_MAX, true);
+		chunk = slot->chunk + slot->count;
+	}
 }
 
 /* The slot with the chunk in it; NULL and an error where it cannot be read. */
 static struct slot *fetch(struct nbd_device *n, uint64_t chunk, struct kmln_error *err)
 {
 	struct slot *slot = find(n, chunk);
+	bool long_row = slot && slot->ahead;
 
 	if (is_over(n) && ready(n, err) < 0)
 		return NULL;
@@ -262,15 +293,18 @@ static struct slot *fetch(struct nbd_device *n, uint64_t chunk, struct kmln_erro
 		forget(slot);
 		slot = NULL;
 	}
-	if (slot) /* and so is not given up for what comes ahead */
-		slot->used = ++n->clock;
-	if (!slot && chunk != n->next) {
-		n->next = chunk;
-		n->ahead = AHEAD_MIN;
+	if (!slot) {
+		const struct slot *before = chunk ? find(n, chunk - 1) : NULL;
+		unsigned count = before ? before->count * 2 : 1;
+
+		long_row = long_row || count >= RUN_MAX;
+		slot = load(n, chunk, count < RUN_MAX ? count : RUN_MAX, false);
 	}
-	if (!slot || chunk == n->mark)
-		load_ahead(n);
-	slot = slot ? slot : find(n, chunk);
+	/* so it is not given up for what comes ahead */
+	slot->used = ++n->clock;
+	slot->ahead = false;
+	if (long_row)
+		load_ahead(n, slot->chunk + slot->count);
 	while (slot->loading && !is_over(n))
 		settle(n, n->pending - 1);
 	if (!slot->loading && !slot->refused)
@@ -290,12 +324,14 @@ static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_
 	if (size >= BIG)
 		return read_big(n, to, size, offset, err);
 	while (size) {
-		size_t from = (size_t)(offset % CHUNK);
-		size_t piece = CHUNK - from < size ? CHUNK - from : size;
 		const struct slot *slot = fetch(n, offset / CHUNK, err);
+		size_t from, piece;
 
 		if (!slot)
 			return -err->code;
+		from = (size_t)(offset - slot->chunk * CHUNK);
+		piece = (size_t)slot->count * CHUNK - from;
+		piece = piece < size ? piece : size;
 		memcpy(to, slot->data + from, piece);
 		to += piece;
 		offset += piece;
@@ -308,19 +344,17 @@ static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_
 static void update(
 	struct nbd_device *n, const char *data, size_t size, uint64_t offset, bool written)
 {
-	for (size_t i = 0; i < CHUNKS; i++) {
+	for (size_t i = 0; i < SLOTS; i++) {
 		struct slot *slot = &n->slots[i];
-		uint64_t start = slot->chunk * CHUNK, from, to;
+		uint64_t start = slot->chunk * CHUNK, end = start + (uint64_t)slot->count * CHUNK;
+		uint64_t from = start > offset ? start : offset;
+		uint64_t to = end < offset + size ? end : offset + size;
 
-		if (slot->chunk == NOWHERE || start >= offset + size || start + CHUNK <= offset)
-			continue;
-		if (!written) {
+		if (from < to && !written)
 			forget(slot);
-			continue;
-		}
-		from = start > offset ? start : offset;
-		to = start + CHUNK < offset + size ? start + CHUNK : offset + size;
-		memcpy(slot->data + (from - start), data + (from - offset), (size_t)(to - from));
+		else if (from < to)
+			memcpy(slot->data + (from - start), data + (from - offset),
+				(size_t)(to - from));
 	}
 }
 
@@ -440,7 +474,7 @@ static void nbd_end(struct kmln_device *device)
 
 	nbd_close(n->nbd);
 	kmln_storage_stop(&n->storage);
-	for (size_t i = 0; i < CHUNKS; i++)
+	for (size_t i = 0; i < SLOTS; i++)
 		free(n->slots[i].data);
 	free(n);
 }
@@ -480,10 +514,9 @@ int kmln_device_nbd(struct kmln_storage *storage, int client, struct kmln_device
 	struct nbd_device *n = kmln_malloc(sizeof(*n));
 	int r;
 
-	*n = (struct nbd_device){
-		.device.ops = &nbd_ops, .storage = storage, .next = NOWHERE, .mark = NOWHERE};
-	for (size_t i = 0; i < CHUNKS; i++)
-		n->slots[i] = (struct slot){.owner = n, .chunk = NOWHERE};
+	*n = (struct nbd_device){.device.ops = &nbd_ops, .storage = storage};
+	for (size_t i = 0; i < SLOTS; i++)
+		n->slots[i].owner = n;
 	n->nbd = nbd_create();
 	if (!n->nbd)
 		abort();
