@@ -2,7 +2,10 @@
 """Helpers of the tests of image formats: images made by qemu-img, processes that hold one, and kmln while
 its storage daemon runs."""
 
+import fcntl
 import os
+import signal
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +13,8 @@ from pathlib import Path
 import images
 import machines
 import runner
+
+F_OFD_GETLK = 36
 
 
 def qemu_img(*argv, **options):
@@ -77,17 +82,29 @@ class held:
         self.child.communicate(b"quit\n")
 
 
-def daemons(pid):
-    """Processes of qemu-storage-daemon below this one."""
+def write_locked(path):
+    """Somebody has the image open as a QEMU does that writes to it: byte 101."""
+    with open(path, "rb") as file:
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 101, 1, 0)
+        answer = fcntl.fcntl(file, F_OFD_GETLK, asked)
+    return struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK
+
+
+def below(pid, program):
+    """{pid: start time} of the processes below this one whose program's name begins so."""
     found = {}
     for child, start in machines.descendants(pid).items():
         try:
             name = Path(f"/proc/{child}/comm").read_text().strip()
         except OSError:
             continue
-        if name.startswith("qemu-storage"):
+        if name.startswith(program):
             found[child] = start
     return found
+
+
+def daemons(pid):
+    return below(pid, "qemu-storage")
 
 
 class slow:
@@ -116,3 +133,24 @@ class slow:
         if self.child.poll() is None:
             self.child.kill()
         self.child.communicate()
+
+
+class stopped_in_place:
+    """kmln convert --in-place of an image, stopped while its daemon has the image open for writing."""
+
+    def __init__(self, image, folder):
+        self.image = image
+        self.argv = [runner.BUILD / "kmln", "convert", "-q", image, "--to", "kvm", "--in-place"]
+        self.env = {**os.environ, "KMLN_HOME": str(folder / "no-kernels"), "TMPDIR": str(folder)}
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.argv, env=self.env, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL)
+        # not sooner than its locks, which come before anything is read
+        machines.wait_for(lambda: write_locked(self.image), "the daemon's lock")
+        self.child.send_signal(signal.SIGSTOP)
+        return self.child
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()

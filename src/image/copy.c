@@ -11,7 +11,7 @@
 #include "base/log.h"
 
 #define PIECE (64u << 20) /* for the kernel */
-#define PLAIN_PIECE (1u << 20) /* through our own memory */
+#define PLAIN_PIECE (2u << 20) /* through our own memory */
 #define GRAIN 4096u /* so much of zeroes becomes a hole */
 
 /* Both ends of a copy; descriptors are -1 where one of them is not one file. */

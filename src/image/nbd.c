@@ -13,19 +13,34 @@
 
 #include "base/log.h"
 
-#define CHUNK (64u << 10) /* of the cache */
-#define CHUNKS 64
-#define AHEAD_MAX 8 /* chunks at once, where reads go on in a row */
-#define BIG (256u << 10) /* from this size on a read does not go through the cache */
+#define CHUNK (32u << 10) /* of the cache */
+#define SLOTS 96
+#define CACHE_MAX (6u << 20) /* bytes in all slots */
+#define RUN_MAX 8 /* chunks of one slot, where reads go on in a row */
+#define AHEAD 2 /* such slots are asked for ahead */
+#define BIG (1u << 20) /* from this size on a read does not go through the cache */
 #define PIECE (256u << 10) /* of one request */
 #define FLIGHT 8 /* requests at once */
 #define STATUS_MAX 512 /* extents that are kept of an answer */
 #define STATUS_RANGE (1u << 30) /* how much one question asks for */
-#define NOWHERE UINT64_MAX
 
 struct extent {
 	uint64_t end;
 	bool data;
+};
+
+struct nbd_device;
+
+/* A place in the cache, for some chunks in a row. No chunk is in two. */
+struct slot {
+	struct nbd_device *owner;
+	uint64_t chunk; /* number of the first */
+	unsigned count; /* 0: it is empty */
+	uint64_t used; /* when it was last wanted */
+	bool loading; /* asked for, and not yet come */
+	bool ahead; /* asked for before it was wanted, and not yet wanted */
+	int refused; /* the error that came instead, until the slot is forgotten */
+	char *data; /* count * CHUNK bytes */
 };
 
 struct nbd_device {
@@ -37,12 +52,9 @@ struct nbd_device {
 	int refused; /* the first error that the server gave to one of them */
 	struct kmln_error lost; /* how the connection ended; code 0: it lasts */
 
-	uint64_t at[CHUNKS]; /* number of the chunk in this slot; NOWHERE: none */
-	uint64_t used[CHUNKS]; /* when it was last wanted */
-	char *data[CHUNKS]; /* CHUNK bytes each */
+	struct slot slots[SLOTS];
 	uint64_t clock;
-	uint64_t next; /* chunk behind the last one that was fetched */
-	unsigned ahead; /* chunks that the next fetch in this row takes */
+	size_t cached; /* bytes in all slots */
 
 	uint64_t status_start; /* of the kept answer */
 	struct extent status[STATUS_MAX];
@@ -133,9 +145,11 @@ static void ask_write(struct nbd_device *n, const void *data, size_t size, uint6
 	begun(n, nbd_aio_pwrite(n->nbd, data, size, offset, on_completion(n), 0));
 }
 
-/* 0 where requests can be made. A connection that is over has failed for good. */
+/* 0 where requests can be made, and nothing is under way. A connection that is over has failed for
+ * good. */
 static int ready(struct nbd_device *n, struct kmln_error *err)
 {
+	settle(n, 0);
 	n->refused = 0;
 	if (!is_over(n))
 		return 0;
@@ -169,64 +183,136 @@ static int read_big(
 
 /* ---- the cache ---- */
 
-static size_t find(const struct nbd_device *n, uint64_t chunk)
+static struct slot *find(struct nbd_device *n, uint64_t chunk)
 {
-	size_t i = 0;
-
-	while (i < CHUNKS && n->at[i] != chunk)
-		i++;
-	return i;
+	for (size_t i = 0; i < SLOTS; i++)
+		if (chunk - n->slots[i].chunk < n->slots[i].count)
+			return &n->slots[i];
+	return NULL;
 }
 
-static size_t oldest(const struct nbd_device *n)
+/* The one that was not wanted for longest, empty ones first. Some are always free of requests. */
+static struct slot *oldest(struct nbd_device *n)
 {
-	size_t best = 0;
+	struct slot *best = NULL;
 
-	for (size_t i = 1; i < CHUNKS; i++)
-		if (n->used[i] < n->used[best])
-			best = i;
+	for (size_t i = 0; i < SLOTS; i++)
+		if (!n->slots[i].loading && (!best || n->slots[i].used < best->used))
+			best = &n->slots[i];
 	return best;
 }
 
-static void forget(struct nbd_device *n, size_t slot)
+/* The one with bytes in it that was not wanted for longest. */
+static struct slot *fattest(struct nbd_device *n)
 {
-	n->at[slot] = NOWHERE;
-	n->used[slot] = 0;
+	struct slot *best = NULL;
+
+	for (size_t i = 0; i < SLOTS; i++)
+		if (!n->slots[i].loading && n->slots[i].count &&
+			(!best || n->slots[i].used < best->used))
+			best = &n->slots[i];
+	return best;
 }
 
-static size_t chunk_size(const struct nbd_device *n, uint64_t chunk)
+static void forget(struct slot *slot)
 {
-	uint64_t rest = n->device.size - chunk * CHUNK;
-
-	return rest < CHUNK ? (size_t)rest : CHUNK;
+	slot->owner->cached -= (size_t)slot->count * CHUNK;
+	free(slot->data);
+	*slot = (struct slot){.owner = slot->owner};
 }
 
-/* Brings a chunk, and where reads go on in a row, as many of the following as pay off. */
-static int fetch(struct nbd_device *n, uint64_t chunk, struct kmln_error *err)
+static int loaded(void *user, int *error)
 {
-	size_t slots[AHEAD_MAX], count = 0;
-	uint64_t last = (n->device.size - 1) / CHUNK;
-	int r = ready(n, err);
+	struct slot *slot = user;
 
-	if (r < 0)
-		return r;
-	n->ahead = chunk != n->next ? 1 : n->ahead * 2 < AHEAD_MAX ? n->ahead * 2 : AHEAD_MAX;
-	n->next = chunk;
-	while (count < n->ahead && n->next <= last && find(n, n->next) == CHUNKS) {
-		size_t slot = oldest(n);
+	slot->owner->pending--;
+	slot->loading = false;
+	slot->refused = *error;
+	return 1;
+}
 
-		if (!n->data[slot])
-			n->data[slot] = kmln_malloc(CHUNK);
-		n->at[slot] = n->next;
-		n->used[slot] = ++n->clock;
-		slots[count++] = slot;
-		ask_read(n, n->data[slot], chunk_size(n, n->next), n->next * CHUNK);
-		n->next++;
+/* Asks for up to `count` chunks, as far as they are not there already and the disk goes. */
+static struct slot *load(struct nbd_device *n, uint64_t chunk, unsigned count, bool ahead)
+{
+	uint64_t rest = n->device.size - chunk * CHUNK, size;
+	unsigned room = 1;
+	struct slot *slot;
+	int64_t cookie;
+
+	while (room < count && room * (uint64_t)CHUNK < rest && !find(n, chunk + room))
+		room++;
+	size = room * (uint64_t)CHUNK < rest ? room * (uint64_t)CHUNK : rest;
+	for (slot = fattest(n); slot && n->cached + room * CHUNK > CACHE_MAX; slot = fattest(n))
+		forget(slot);
+	slot = oldest(n);
+	forget(slot);
+	n->cached += (size_t)room * CHUNK;
+	*slot = (struct slot){
+		.owner = n,
+		.chunk = chunk,
+		.count = room,
+		.used = ++n->clock,
+		.loading = true,
+		.ahead = ahead,
+		.data = kmln_malloc((size_t)room * CHUNK),
+	};
+	n->pending++;
+	cookie = nbd_aio_pread(n->nbd, slot->data, (size_t)size, chunk * CHUNK,
+		(nbd_completion_callback){.callback = loaded, .user_data = slot}, 0);
+	if (cookie < 0)
+		loaded(slot, &(int){EIO});
+	return slot;
+}
+
+/*
+ * Reads go on in rows, several at a time: a filesystem's tables, its folders, a file. Each part of
+ * a row is twice as long as the one before; what comes behind a long one is asked for already, and
+ * is under way while the caller works.
+ */
+static void load_ahead(struct nbd_device *n, uint64_t chunk)
+{
+	for (unsigned i = 0; i < AHEAD && chunk * CHUNK < n->device.size; i++) {
+		const struct slot *slot = find(n, chunk);
+
+		if (!slot)
+			slot = load(n, chunk, RUN_MAX, true);
+		chunk = slot->chunk + slot->count;
 	}
-	r = done(n, "read", chunk * CHUNK, err);
-	for (size_t i = 0; r < 0 && i < count; i++)
-		forget(n, slots[i]);
-	return r;
+}
+
+/* The slot with the chunk in it; NULL and an error where it cannot be read. */
+static struct slot *fetch(struct nbd_device *n, uint64_t chunk, struct kmln_error *err)
+{
+	struct slot *slot = find(n, chunk);
+	bool long_row = slot && slot->ahead;
+
+	if (is_over(n) && ready(n, err) < 0)
+		return NULL;
+	/* what was asked for ahead and refused is asked for again, now that it is wanted */
+	if (slot && !slot->loading && slot->refused) {
+		forget(slot);
+		slot = NULL;
+	}
+	if (!slot) {
+		const struct slot *before = chunk ? find(n, chunk - 1) : NULL;
+		unsigned count = before ? before->count * 2 : 1;
+
+		long_row = long_row || count >= RUN_MAX;
+		slot = load(n, chunk, count < RUN_MAX ? count : RUN_MAX, false);
+	}
+	/* so it is not given up for what comes ahead */
+	slot->used = ++n->clock;
+	slot->ahead = false;
+	if (long_row)
+		load_ahead(n, slot->chunk + slot->count);
+	while (slot->loading && !is_over(n))
+		settle(n, n->pending - 1);
+	if (!slot->loading && !slot->refused)
+		return slot;
+	n->refused = slot->refused;
+	forget(slot);
+	fail(n, "read", chunk * CHUNK, err);
+	return NULL;
 }
 
 static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_t offset,
@@ -238,19 +324,15 @@ static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_
 	if (size >= BIG)
 		return read_big(n, to, size, offset, err);
 	while (size) {
-		uint64_t chunk = offset / CHUNK;
-		size_t from = (size_t)(offset % CHUNK), slot = find(n, chunk), piece;
+		const struct slot *slot = fetch(n, offset / CHUNK, err);
+		size_t from, piece;
 
-		if (slot == CHUNKS) {
-			int r = fetch(n, chunk, err);
-
-			if (r < 0)
-				return r;
-			slot = find(n, chunk);
-		}
-		n->used[slot] = ++n->clock;
-		piece = CHUNK - from < size ? CHUNK - from : size;
-		memcpy(to, n->data[slot] + from, piece);
+		if (!slot)
+			return -err->code;
+		from = (size_t)(offset - slot->chunk * CHUNK);
+		piece = (size_t)slot->count * CHUNK - from;
+		piece = piece < size ? piece : size;
+		memcpy(to, slot->data + from, piece);
 		to += piece;
 		offset += piece;
 		size -= piece;
@@ -262,18 +344,17 @@ static int nbd_read(struct kmln_device *device, void *data, size_t size, uint64_
 static void update(
 	struct nbd_device *n, const char *data, size_t size, uint64_t offset, bool written)
 {
-	for (size_t i = 0; i < CHUNKS; i++) {
-		uint64_t start = n->at[i] * CHUNK, from, to;
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct slot *slot = &n->slots[i];
+		uint64_t start = slot->chunk * CHUNK, end = start + (uint64_t)slot->count * CHUNK;
+		uint64_t from = start > offset ? start : offset;
+		uint64_t to = end < offset + size ? end : offset + size;
 
-		if (n->at[i] == NOWHERE || start >= offset + size || start + CHUNK <= offset)
-			continue;
-		if (!written) {
-			forget(n, i);
-			continue;
-		}
-		from = start > offset ? start : offset;
-		to = start + CHUNK < offset + size ? start + CHUNK : offset + size;
-		memcpy(n->data[i] + (from - start), data + (from - offset), (size_t)(to - from));
+		if (from < to && !written)
+			forget(slot);
+		else if (from < to)
+			memcpy(slot->data + (from - start), data + (from - offset),
+				(size_t)(to - from));
 	}
 }
 
@@ -393,8 +474,8 @@ static void nbd_end(struct kmln_device *device)
 
 	nbd_close(n->nbd);
 	kmln_storage_stop(&n->storage);
-	for (size_t i = 0; i < CHUNKS; i++)
-		free(n->data[i]);
+	for (size_t i = 0; i < SLOTS; i++)
+		free(n->slots[i].data);
 	free(n);
 }
 
@@ -433,9 +514,9 @@ int kmln_device_nbd(struct kmln_storage *storage, int client, struct kmln_device
 	struct nbd_device *n = kmln_malloc(sizeof(*n));
 	int r;
 
-	*n = (struct nbd_device){.device.ops = &nbd_ops, .storage = storage, .next = NOWHERE};
-	for (size_t i = 0; i < CHUNKS; i++)
-		forget(n, i);
+	*n = (struct nbd_device){.device.ops = &nbd_ops, .storage = storage};
+	for (size_t i = 0; i < SLOTS; i++)
+		n->slots[i].owner = n;
 	n->nbd = nbd_create();
 	if (!n->nbd)
 		abort();

@@ -68,7 +68,9 @@ static int add_flat(const struct kmln_nodes *nodes, bool writable, const char *f
 	int r;
 
 	kmln_buf_str(&text, "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n"
-			    "createType=\"twoGbMaxExtentFlat\"\n\n");
+			    "createType=\"twoGbMaxExtentFlat\"\n\n"
+			    /* QEMU 7.2 does not get its locks where this line is missing */
+			    "# Extent description\n");
 	for (size_t i = 0; i < top->header.extent_count; i++)
 		kmln_buf_printf(&text, "RW %llu FLAT \"%s\" %llu\n",
 			(unsigned long long)(top->header.extents[i].size / SECTOR),

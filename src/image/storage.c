@@ -109,6 +109,19 @@ static const char *last_words(struct kmln_storage *storage)
 
 /* ---- what it is told ---- */
 
+/* It takes and gives back memory for each request: the C library shall keep it, instead of having
+ * it cleared by the kernel each time. That is a third of the work. */
+static void add_env(struct kmln_actions *actions, struct kmln_spawn *spawn)
+{
+	KMLN_STRV struct kmln_strv env = {0};
+
+	for (const char *const *e = spawn->env; *e; e++)
+		kmln_strv_add(&env, *e);
+	kmln_strv_adds(
+		&env, "MALLOC_TRIM_THRESHOLD_=33554432", "MALLOC_MMAP_THRESHOLD_=33554432", NULL);
+	spawn->env = kmln_actions_words(actions, &env);
+}
+
 static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 	struct kmln_pool *pool, struct kmln_spawn *spawn, struct kmln_error *err)
 {
@@ -148,6 +161,7 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 	if (layers->items[0]->writable)
 		kmln_strv_adds(&argv, "--chardev", "stdio,id=m", "--monitor", "chardev=m", NULL);
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, &actions, spawn);
+	add_env(&actions, spawn);
 	return 0;
 }
 

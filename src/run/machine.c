@@ -254,8 +254,10 @@ static int judge(struct machine *m, struct kmln_error *err)
 		return walls_failed(m, err);
 	if (m->walls.size > 3)
 		return kmln_fail(err, EIO, "cannot be started: %s", m->walls.data + 3);
-	/* QEMU: Failed to get "write" lock; Failed to lock byte 100 */
-	if (status && !*locked && (strstr(words, "\" lock") || strstr(words, "Failed to lock")))
+	/* QEMU: Failed to get "write" lock; Failed to lock byte 100; and a question below that */
+	if (status && !*locked &&
+		(strstr(words, "\" lock") || strstr(words, "Failed to lock") ||
+			kmln_starts(words, "Is another process using")))
 		locked = words;
 	if (*locked)
 		return kmln_fail(err, EBUSY, "in use by another machine or program (%s)", locked);

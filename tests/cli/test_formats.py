@@ -234,30 +234,22 @@ def test_no_namespaces(guest, tmp_path):
     assert "Landlock alone" in run.err and "qcow2" in run.out
 
 
-def test_confined(guest, tmp_path):
+def test_confined(ready, shared, tmp_path):
     """What the daemon has in its view: its image and no other file of the user's."""
-    image = formats.converted(guest("busybox"), tmp_path / "image", "qcow2")
+    image = formats.converted(ready, tmp_path / "image", "qcow2")
     (tmp_path / "secret").write_text("SECRET")
-    # kmln is stopped as soon as the daemon runs: what is looked at does not go away
-    child = subprocess.Popen([runner.BUILD / "kmln", "inspect", image], stdout=subprocess.DEVNULL)
-    try:
-        machines.wait_for(lambda: formats.daemons(child.pid) or child.poll() is not None, "a daemon")
-        child.send_signal(signal.SIGSTOP)
-        pid = next(iter(formats.daemons(child.pid)), None)
-        if pid is None:
-            pytest.skip("it was done before it could be stopped")
+    with formats.slow(image, tmp_path, {"KMLN_HOME": str(shared / "formats-home")}) as run:
+        # what is looked at does not go away
+        run.child.send_signal(signal.SIGSTOP)
+        pid = next(iter(run.daemons))
         root = Path(f"/proc/{pid}/root")
         assert not (root / str(tmp_path / "secret").lstrip("/")).exists()
         assert not (root / "etc/passwd").exists()
         assert os.path.samefile(root / "kmln/file0", image)
-        # Landlock and its other walls: no new rights, a network of its own
+        # its other walls: no new rights, a network of its own
         status = Path(f"/proc/{pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status
         assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
-    finally:
-        child.send_signal(signal.SIGCONT)
-        child.kill()
-        child.wait()
 
 
 def test_ordinary_user(kmln, guest, ordinary_user, tmp_path):
