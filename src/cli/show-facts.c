@@ -110,6 +110,12 @@ static void show_disk(const struct kmln_facts *f, struct kmln_pool *pool)
 			or (p->type_name, or (p->type, "?")), p->active ? ", active" : "",
 			p->name ? ", " : "", or (p->name, ""));
 	}
+	if (f->esp)
+		line("efi", "partition %u, %s", f->esp->partition->number,
+			f->esp->loader_sum   ? "GRUB by kmln"
+			: f->esp->has_loader ? "a boot loader"
+			: f->esp->problem    ? f->esp->problem
+					     : "no boot loader");
 	for (size_t i = 0; i < f->filesystem_count; i++) {
 		const struct kmln_filesystem *fs = &f->filesystems[i];
 

@@ -47,6 +47,9 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 	case KMLN_EDIT_SYMLINK:
 		kmln_json_set(o, "target", kmln_json_text(e->data));
 		break;
+	case KMLN_EDIT_APPEND:
+		kmln_json_set(o, "size", kmln_json_number(e->size));
+		break;
 	case KMLN_EDIT_PUT:
 		show_content(o, e);
 		break;
@@ -66,6 +69,9 @@ int kmln_show_edits_json(const struct kmln_edits *edits, struct kmln_error *err)
 	list = kmln_json_set(root, "edits", kmln_json_array());
 	for (size_t i = 0; i < edits->count; i++)
 		kmln_json_add(list, show_edit(&edits->items[i]));
+	list = kmln_json_set(root, "notes", kmln_json_array());
+	for (size_t i = 0; i < edits->note_count; i++)
+		kmln_json_add(list, kmln_json_text(edits->notes[i]));
 	return kmln_json_print_free(root, stdout, err);
 }
 

@@ -49,6 +49,8 @@ int ext_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_meta *
 	struct kmln_error *err);
 int ext_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta, uint64_t size,
 	kmln_source_fn fn, void *data, struct kmln_error *err);
+int ext_append(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	const char *bytes, uint64_t size, struct kmln_error *err);
 int ext_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err);
 int ext_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,

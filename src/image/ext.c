@@ -383,6 +383,7 @@ static const struct kmln_tree_ops ext_ops = {
 	.xattrs = ext_xattrs,
 	.mkdir = ext_mkdir,
 	.put = ext_put,
+	.append = ext_append,
 	.symlink = ext_symlink,
 	.node = ext_node,
 	.link = ext_link,

@@ -21,7 +21,12 @@
 static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
 	"/boot/grub", "/boot/grub/grub.cfg", "/lib", "/lib/modules", "/etc/hostname", "/etc/hosts",
 	"/etc/shadow", "/root", "/root/.ssh", "/root/.ssh/authorized_keys",
-	"/etc/network/interfaces"};
+	"/etc/network/interfaces", "/etc/kmln", "/etc/kmln/boot.conf", "/etc/kernel-img.conf",
+	"/vmlinuz", "/vmlinuz.old", "/initrd.img", "/initrd.img.old", "/boot/vmlinuz",
+	"/boot/vmlinuz.old", "/boot/initrd.img", "/boot/initrd.img.old", "/var/lib/dpkg/info",
+	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
+	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
+	"/etc/rcS.d/S01kmod", "/sbin/insserv"};
 
 const char *kmln_init_name(enum kmln_init init)
 {
@@ -80,6 +85,25 @@ bool kmln_next_line(char **text, char **line)
 	return true;
 }
 
+/* Where the path itself is a link: its target. */
+static const char *read_link(struct kmln_tree *tree, struct kmln_pool *pool, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	KMLN_FREE char *parent = kmln_strdup(path);
+	KMLN_BUF struct kmln_buf real = {0}, target = {0};
+	struct kmln_error ignored;
+	struct kmln_stat st;
+
+	parent[name == path ? 1 : name - path] = '\0';
+	if (kmln_tree_resolve(tree, parent, &real, &ignored) < 0)
+		return NULL;
+	kmln_buf_str(&real, real.size > 1 ? name : name + 1);
+	if (kmln_tree_stat(tree, real.data, &st, &ignored) < 0 || !S_ISLNK(st.mode) ||
+		kmln_tree_readlink(tree, real.data, &target, &ignored) < 0)
+		return NULL;
+	return kmln_pool_strdup(pool, target.data);
+}
+
 /* What is there now, without failing: a step that needs the file says what is wrong with it. */
 static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const char *path)
 {
@@ -90,6 +114,7 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 	struct kmln_stat st;
 
 	f->path = path;
+	f->link = read_link(tree, facts->pool, path);
 	if (kmln_tree_resolve(tree, path, &real, &err) < 0) {
 		f->problem = kmln_pool_strdup(facts->pool, err.text);
 		return;
@@ -107,6 +132,19 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 		f->problem = "it is no text: a NUL byte is in it";
 	else
 		f->data = kmln_pool_memdup(facts->pool, data.data, data.size);
+}
+
+void kmln_inspect_paths(
+	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths)
+{
+	for (size_t i = 0; i < paths->count; i++) {
+		size_t k = 0;
+
+		while (k < facts->file_count && !kmln_eq(facts->files[k].path, paths->items[i]))
+			k++;
+		if (k == facts->file_count)
+			read_known(tree, facts, kmln_pool_strdup(facts->pool, paths->items[i]));
+	}
 }
 
 /* The bytes in front of the first partition, and whose boot code they are. */
@@ -210,6 +248,8 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 		r = kmln_inspect_init(tree, facts, err);
 	if (r == 0)
 		r = kmln_inspect_packages(tree, facts, err);
+	if (r == 0)
+		kmln_inspect_dpkg(tree, facts);
 	if (r == 0)
 		r = kmln_inspect_settings(tree, facts, err);
 	return r;

@@ -39,6 +39,7 @@ int kmln_inspect_firmware(
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 int kmln_inspect_packages(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+void kmln_inspect_dpkg(struct kmln_tree *tree, struct kmln_facts *facts);
 int kmln_inspect_settings(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 
 /* For these: the file's text in the facts' pool, or NULL where there is none or it is too long. */
@@ -46,5 +47,12 @@ const char *kmln_inspect_text(struct kmln_tree *tree, struct kmln_facts *facts, 
 /* The next line of *text without its newline; false at the end. The line is NUL-ended in the
  * buffer. */
 bool kmln_next_line(char **text, char **line);
+
+/*
+ * Learns of more paths, as kmln_facts_file() gives them: those that a plan will need and that only
+ * its preparation knows. What is known already is not looked at again.
+ */
+void kmln_inspect_paths(
+	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths);
 
 #endif

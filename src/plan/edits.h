@@ -21,7 +21,8 @@ enum kmln_edit_kind {
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
 	KMLN_EDIT_MKDIR, /* a folder */
 	KMLN_EDIT_PUT, /* a file with this content; see `from` and `replaces` */
-	KMLN_EDIT_SYMLINK, /* a symbolic link to `data` */
+	KMLN_EDIT_APPEND, /* data[size] at the end of a file that is there, whatever is in it */
+	KMLN_EDIT_SYMLINK, /* a symbolic link to `data`; see `replaces` */
 	KMLN_EDIT_REMOVE, /* a file, a link or an empty folder goes */
 	KMLN_EDIT_KINDS
 };
@@ -37,7 +38,9 @@ struct kmln_edit {
 	uint32_t mtime_ns;
 	uint64_t offset;
 	uint64_t size; /* bytes of content, or the new size */
-	/* PUT: the content itself, or NULL and `from`. SYMLINK: the target. BYTES: the bytes. */
+	/* PUT: the content itself, or NULL and `from`. SYMLINK: the target. BYTES, APPEND: the
+	 * bytes.
+	 */
 	const char *data;
 	/* PUT: a path inside the kernel kit that comes with the plan, whose bytes are the content.
 	 */
@@ -45,9 +48,12 @@ struct kmln_edit {
 	/*
 	 * PUT: the content that stands there now, or NULL where nothing does. A replaced file keeps
 	 * its mode, owner and extended attributes; mode, uid and gid above are then not used.
+	 * SYMLINK: the target of the link that stands there now.
 	 */
 	const char *replaces;
 	uint64_t replaces_size;
+	/* Edits of one group that follow each other are one line for people: "package kmod". */
+	const char *group;
 };
 
 #define KMLN_MTIME_NOW INT64_MIN
@@ -58,6 +64,9 @@ struct kmln_edits {
 	struct kmln_edit *items;
 	size_t count;
 	void *paths; /* tree(3) of paths, to refuse the second edit of one */
+	/* What people should know of the plan, and no edit says. */
+	const char **notes;
+	size_t note_count;
 };
 
 void kmln_edits_init(struct kmln_edits *edits, struct kmln_pool *pool);
@@ -70,12 +79,15 @@ int kmln_edits_add(struct kmln_edits *edits, const struct kmln_edit *edit, struc
 /* True where an edit of this path is in the list. */
 bool kmln_edits_has(const struct kmln_edits *edits, const char *path);
 
+/* Adds a note, once. */
+void kmln_edits_note(struct kmln_edits *edits, const char *fmt, ...) KMLN_PRINTF(2, 3);
+
 const char *kmln_edit_kind_name(enum kmln_edit_kind kind);
 
 /*
  * Prints one edit a line, with the change of a text file below it as a unified diff. Many files
- * from the kit in a row are one line, unless `all`. This text is what --dry-run shows and golden
- * tests hold.
+ * from the kit, or of a group, in a row are one line, unless `all`; notes stand at the end. This
+ * text is what --dry-run shows and golden tests hold.
  */
 void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf *out);
 

@@ -99,6 +99,34 @@ int kmln_json_print_free(struct kmln_json *root, FILE *to, struct kmln_error *er
 	return 0;
 }
 
+int kmln_json_parse(
+	const char *text, size_t size, struct kmln_json **object, struct kmln_error *err)
+{
+	json_error_t problem;
+	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+
+	if (root && !json_is_object(root)) {
+		json_decref(root);
+		return kmln_fail(err, KMLN_EINVALID, "not a JSON object");
+	}
+	if (!root)
+		return kmln_fail(
+			err, KMLN_EINVALID, "not JSON: line %d: %s", problem.line, problem.text);
+	*object = (struct kmln_json *)root;
+	return 0;
+}
+
+const char *kmln_json_get(const struct kmln_json *object, const char *key)
+{
+	return json_string_value(json_object_get((const json_t *)object, key));
+}
+
+void kmln_json_free(struct kmln_json **value)
+{
+	json_decref((json_t *)*value);
+	*value = NULL;
+}
+
 static void dump(FILE *to, struct kmln_json *value)
 {
 	json_dumpf((json_t *)value, to, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));

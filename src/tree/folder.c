@@ -8,7 +8,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +81,9 @@ static int folder_stat(
 
 	if (dir < 0)
 		return dir;
-	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &s) < 0)
+	/* the small C library of what kmln puts into guests has no function for it */
+	if (syscall(SYS_statx, dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS,
+		    &s) < 0)
 		return kmln_fail_sys(err, errno, "stat");
 	*st = (struct kmln_stat){
 		.mode = s.stx_mode,

@@ -150,6 +150,12 @@ int kmln_tree_put(struct kmln_tree *tree, const char *path, const struct kmln_me
 	return CALL_WRITE(tree, path, put(tree, path, meta, size, fn, data, err));
 }
 
+int kmln_tree_append(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	const char *bytes, uint64_t size, struct kmln_error *err)
+{
+	return CALL(tree, path, append(tree, path, meta, bytes, size, err));
+}
+
 int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err)
 {

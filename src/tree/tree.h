@@ -151,6 +151,10 @@ struct kmln_tree_ops {
 	 * attributes. */
 	int (*put)(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
 		uint64_t size, kmln_source_fn fn, void *data, struct kmln_error *err);
+	/* Bytes at the end of an existing regular file; of `meta` the time alone is used. */
+	int (*append)(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+		const char *bytes, uint64_t size, struct kmln_error *err);
+	/* In the place of a link of that name, where there is one. */
 	int (*symlink)(struct kmln_tree *tree, const char *path, const char *target,
 		const struct kmln_meta *meta, struct kmln_error *err);
 	/* Device node, fifo or socket; `type` is the S_IFMT part. */
@@ -207,6 +211,8 @@ int kmln_tree_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_
 	struct kmln_error *err);
 int kmln_tree_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
 	uint64_t size, kmln_source_fn fn, void *data, struct kmln_error *err);
+int kmln_tree_append(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	const char *bytes, uint64_t size, struct kmln_error *err);
 int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err);
 int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,

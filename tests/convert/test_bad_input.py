@@ -77,14 +77,6 @@ def test_no_rights(kmln, guest, ordinary_user):
             assert run.err == f"kmln: {path}: Permission denied\n"
 
 
-@pytest.mark.parametrize("name, options", [
-    ("qcow2", "-f qcow2"), ("vmdk", "-f vmdk"), ("vmdk", "-f vmdk -o subformat=monolithicFlat"),
-    ("vdi", "-f vdi"), ("vhdx", "-f vhdx"), ("vhd", "-f vpc"), ("qed", "-f qed")])
-def test_other_formats(refused, tmp_path, name, options):
-    images.tool("qemu-img", "qemu-utils", "create", *options.split(), tmp_path / "image", "64M")
-    refused(tmp_path / "image", 3, f"a {name} image; kmln opens raw images: qemu-img convert -O raw")
-
-
 def test_compressed(refused, guest, tmp_path):
     head = guest("busybox").read_bytes()[:1 << 20]
     (tmp_path / "gz").write_bytes(gzip.compress(head))

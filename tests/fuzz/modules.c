@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/modules.h"
+#include "boot/modules.h"
 #include "memory-tree.h"
 
 #define FOLDER "/lib/modules/test"

@@ -14,13 +14,14 @@ ROOMS = {
     "text": ["base"],
     "plan": ["base"],
     "tree": ["plan"],
-    "image": ["tree", "text", "run"],
+    "boot": ["tree"],
+    "image": ["boot", "text", "run"],
     "run": ["tree"],
     "platform": ["plan", "text"],
     "guest": ["platform", "image"],
     "convert": ["guest", "image", "run"],
-    "agent": ["base", "plan", "tree", "run"],
-    "cli": ["base", "text", "plan", "tree", "image", "run", "platform", "guest", "convert"],
+    "agent": ["boot", "run"],
+    "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "guest", "convert"],
 }
 
 # The agent's init program runs before anything else in a guest: libc alone.
