@@ -14,7 +14,7 @@ deps:
 check: deps
 	@scripts/check fast
 
-# clang, sanitizers, long boots
+# clang, sanitizers, fuzzing, long boots
 check-slow: deps
 	@scripts/check slow
 

@@ -9,6 +9,7 @@ two workers from making the same one. A guest is given out read-only: copy() it 
     awkward()             busybox with one of every object that a conversion could damage
     debian("systemd")     Debian 12; root's password is ROOT_PASSWORD
     debian("sysvinit")
+    kvm_host()            a host to run kmln on, with QEMU; see its function
     kernel_deb()          Debian's cloud kernel as a .deb, for the kernel kit
     package("kmod")       another package of Debian as a .deb
 """
@@ -55,6 +56,10 @@ def awkward():
 def debian(init):
     return _cached(f"debian-{init}", lambda to: _make_debian(to, init),
                    (_make_debian, _tar_to_image, init))
+
+
+def kvm_host():
+    return _cached("kvm-host", _make_kvm_host, (_kvm_host_files,))
 
 
 def kernel_deb():
@@ -396,6 +401,54 @@ def _need_network(host="deb.debian.org"):
             raise Unavailable(f"no Debian mirror can be reached: {error}") from error
 
 
+# --- a host
+
+def _kvm_host_files():
+    """No init system: it mounts a second disk and runs the script `start` there, once. ada is in
+    group kvm, bob is not."""
+    return {
+        "sbin/init": "#!/bin/sh\nexport PATH=/bin:/sbin:/usr/bin:/usr/sbin\n"
+                     "mkdir -p /dev/shm\nfor at in /dev/shm /tmp /run; do\n"
+                     "\tmount -t tmpfs -o mode=1777 tmpfs $at\ndone\n"
+                     "mount -o ro /dev/vdb /mnt\nsh /mnt/start\npoweroff -f\n",
+        "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:Ada:/home/ada:/bin/sh\n"
+                      "bob:x:1001:1001:Bob:/home/ada:/bin/sh\n",
+        "etc/group": "root:x:0:\nkvm:x:105:ada\nada:x:1000:\nbob:x:1001:\n",
+    }
+
+
+def _make_kvm_host(image):
+    """The least of Debian in which kmln boots machines by QEMU: packages unpacked, not installed,
+    and busybox for what an init needs. kmln and its libraries come on another disk."""
+    packages = "qemu-system-x86,seabios,bubblewrap,busybox-static,e2fsprogs"
+    unused = ("usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/icons",
+              "usr/bin/qemu-system-x86_64-microvm", "usr/libexec/qemu-system-i386")
+    script = ('set -e; mkdir "$1/tree"; cd "$1/tree"; tar --exclude="./dev/*" -xpf "$1/host.tar"; '
+              'cp -R "$1/files/." .; mkdir -p home/ada proc sys dev tmp run mnt root; '
+              'for applet in $(bin/busybox --list); do '
+              '[ -e bin/$applet ] || [ -e sbin/$applet ] || [ -e usr/bin/$applet ] || '
+              '[ -e usr/sbin/$applet ] || ln -s busybox bin/$applet; done; '
+              'chmod 755 sbin/init; chown 1000:1000 home/ada; image=$2; shift 2; rm -rf "$@"; '
+              'mke2fs -q -F -t ext4 -d . "$image" 400M')
+    base = _scratch()
+    try:
+        for name, text in _kvm_host_files().items():
+            (base / "files" / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / "files" / name).write_text(text)
+        with open(base / "host.tar", "wb") as tar:
+            _need_network()
+            done = subprocess.run(
+                [_program("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=extract",
+                 f"--include={packages}", "--aptopt=Acquire::Retries 3", "bookworm", "-"],
+                stdout=tar, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd="/",
+                env={**os.environ, "PATH": SBIN_PATH, "LC_ALL": "C", "TMPDIR": str(base)})
+        if done.returncode != 0:
+            raise RuntimeError("mmdebstrap failed: " + done.stderr.decode(errors="replace")[-3000:])
+        _run(_mapped(["sh", "-c", script, "sh", base, image, *unused]))
+    finally:
+        _remove(base)
+
+
 # --- a kernel
 
 @contextlib.contextmanager
@@ -433,7 +486,7 @@ def _fetch_package(deb, name):
 
 
 NAMES = {"busybox": busybox, "awkward": awkward, "systemd": lambda: debian("systemd"),
-         "sysvinit": lambda: debian("sysvinit"), "kernel": kernel_deb,
+         "sysvinit": lambda: debian("sysvinit"), "kvm-host": kvm_host, "kernel": kernel_deb,
          "newer-kernel": newer_kernel_deb,
          **{name: lambda name=name: package(name) for name in ("linux-base", "kmod", "libkmod2")}}
 

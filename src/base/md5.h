@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * MD5 (RFC 1321): what dpkg writes down of files, and a quick mark of "the same bytes". It protects
- * from mistakes, not from attackers; what must not be forged has kmln_sum() of image/sum.h.
+ * from mistakes, not from attackers; what must not be forged has kmln_sum() of base/sum.h.
  */
 #ifndef KMLN_BASE_MD5_H
 #define KMLN_BASE_MD5_H

@@ -9,7 +9,8 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define ASK_MS 3000
+/* on a busy host that is itself translated, QEMU took more than four seconds to tell its version */
+#define ASK_MS 8000
 
 void kmln_probe_add(struct kmln_pool *pool, struct kmln_probe *probe, const char *key,
 	const char *value, const char *package)

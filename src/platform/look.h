@@ -13,7 +13,7 @@ int kmln_probe_end(struct kmln_probe *probe, const char *state, const char *reas
 
 /*
  * The words (standard output, then standard error, from the pool) of a program that takes up to
- * three arguments (NULL: none) and at most three seconds, whatever its status. NULL where it cannot
+ * three arguments (NULL: none) and at most eight seconds, whatever its status. NULL where it cannot
  * be run or does not end.
  */
 char *kmln_look_ask(struct kmln_pool *pool, const char *program, const char *one, const char *two,

@@ -8,10 +8,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/limits.h>
 #include <linux/openat2.h>
-#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +19,15 @@
 #include <unistd.h>
 
 #include "base/file.h"
+
+#ifndef STATX_BASIC_STATS /* musl, as kmln-guest has it, knows the call by its number only */
+#include <linux/stat.h>
+
+static int statx(int dir, const char *name, int flags, unsigned mask, struct statx *to)
+{
+	return (int)syscall(SYS_statx, dir, name, flags, mask, to);
+}
+#endif
 
 #define PIECE (256u << 10)
 
@@ -81,9 +88,7 @@ static int folder_stat(
 
 	if (dir < 0)
 		return dir;
-	/* the small C library of what kmln puts into guests has no function for it */
-	if (syscall(SYS_statx, dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS,
-		    &s) < 0)
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &s) < 0)
 		return kmln_fail_sys(err, errno, "stat");
 	*st = (struct kmln_stat){
 		.mode = s.stx_mode,

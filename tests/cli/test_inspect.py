@@ -16,7 +16,7 @@ import runner
 
 MANUAL = runner.ROOT / "man/kmln-inspect.1.scd"
 KEYS = {
-    "": ["image", "partition_table", "filesystems", "volumes", "root_problem", "os", "hostname", "init",
+    "": ["image", "partition_table", "efi", "filesystems", "volumes", "root_problem", "os", "hostname", "init",
          "packages", "kernels", "boot_loader", "boot_loaders", "boot_entries", "fstab", "consoles",
          "network", "network_names", "crypttab", "swap", "services", "securetty", "machine_id", "selinux",
          "container_marks", "notes", "platforms"],
@@ -385,3 +385,17 @@ def test_ordinary_user(kmln, guest, ordinary_user):
     image.chmod(0o400)
     facts = json.loads(kmln("inspect", image, "--format", "json", user=ordinary_user, expect=0).out)
     assert facts["hostname"] == "old-sysvinit"
+
+
+def test_gpt_of_impossible_length(kmln, tmp_path):
+    """The header asks for 2^58 bytes of entries; libfdisk would try to have them."""
+    disk = tmp_path / "disk"
+    disk.write_bytes((runner.ROOT / "tests/fuzz/corpus/partitions/gpt-huge-table").read_bytes())
+    os.truncate(disk, 64 << 20)
+    run = kmln("inspect", disk, expect=3)
+    assert "the GPT is damaged: its table would be 724249387 times 724249387 bytes long" in run.err
+    # the one at the end counts as well
+    moved = disk.read_bytes()
+    disk.write_bytes(moved[:512] + bytes(512) + moved[1024:-512] + moved[512:1024])
+    run = kmln("inspect", disk, expect=3)
+    assert "its table would be" in run.err

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	KMLN_FACTS struct kmln_facts *facts = NULL;
 	KMLN_BUF struct kmln_buf bytes = {0};
-	KMLN_DISK struct kmln_disk disk;
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	struct kmln_error err = {0};
 
 	/* kmln_disk_open() refuses what is less than a sector */

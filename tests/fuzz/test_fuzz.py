@@ -34,17 +34,12 @@ def test_corpus(name, tmp_path):
     """All of it at once; where that fails, the last file that is named is the one."""
     inputs = corpus(name)
     assert inputs, f"{name} has no corpus: see make-corpus.py"
+    # it is read by people and kept for ever
+    assert max(path.stat().st_size for path in inputs) <= 128 << 10
     program = BUILT / f"replay-{name}"
     result = runner.run([program, *inputs], cwd=tmp_path, expect=0, timeout=120)
     assert result.out == f"{len(inputs)} inputs\n"
     assert [Path(line) for line in result.err.splitlines()] == inputs
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_corpus_is_small(name):
-    """It is read by people and kept for ever."""
-    for path in corpus(name):
-        assert path.stat().st_size <= 128 << 10, path
 
 
 @pytest.mark.slow
@@ -53,7 +48,7 @@ def test_corpus_is_small(name):
 def test_search(name, tmp_path):
     """libFuzzer, with a leak, too much memory or more than ten seconds for one input as failures."""
     program = BUILT / f"fuzz-{name}"
-    if not program.exists():
+    if b"__asan_init" not in (runner.BUILD / "kmln").read_bytes():
         pytest.skip("no build for libFuzzer: CC=clang and -Db_sanitize=address,undefined")
     (tmp_path / "found").mkdir()
     result = runner.run([program, f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024",
@@ -65,4 +60,4 @@ def test_search(name, tmp_path):
     assert result.status == 0 and not bad, f"{result}{shown}"
     runs = int(re.search(r"number_of_executed_units: (\d+)", result.err)[1])
     # more than the corpus: it really searched
-    assert runs > 2 * len(corpus(name)), result
+    assert runs > len(corpus(name)), result
