@@ -6,7 +6,6 @@
 #ifndef KMLN_BOOT_KERNEL_H
 #define KMLN_BOOT_KERNEL_H
 
-#include "base/sum.h"
 #include "tree/tree.h"
 
 /* A file of a kernel. Paths are those of the tree it was found in. */

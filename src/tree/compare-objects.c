@@ -110,8 +110,10 @@ static int same_content(const struct kmln_pair *pair, struct kmln_error *err)
 			return 0;
 		left_x -= n;
 		left_y -= n;
-		x += x ? n : 0;
-		y += y ? n : 0;
+		if (x)
+			x += n;
+		if (y)
+			y += n;
 	}
 	return r;
 }

@@ -335,6 +335,19 @@ def test_memory(guest):
     assert images.peak_memory("diff", guest("awkward"), guest("awkward")) <= 16_000
 
 
+@pytest.mark.parametrize("form", ["qcow2", "vmdk"])
+def test_other_formats(diff, kmln, guest, tmp_path, form):
+    """The same disk in another format is the same guest."""
+    other = tmp_path / f"a.{form}"
+    images.tool("qemu-img", "qemu-utils", "convert", "-O", form, guest("awkward"), other)
+    result = diff(guest("awkward"), other, expect={0, 4})
+    assert result["tree"] == [] and result["fstab"] is None
+    # a format may round the size of a disk up
+    assert {c["what"] for c in result["disk"]} <= {"size"}
+    assert kmln("ls", "-Rsx", other, expect=0).out == kmln("ls", "-Rsx", guest("awkward"), expect=0).out
+    assert kmln("cat", other, "/etc/hostname", expect=0).out == "box\n"
+
+
 @pytest.mark.network
 def test_debian(diff, guest):
     """All of a real guest, as another reader sees it; and in little memory."""
