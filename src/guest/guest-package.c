@@ -37,6 +37,8 @@ static void add_conffiles(struct kmln_pkg *pkg, struct kmln_pool *pool)
 		kmln_pool_memdup(pool, conffiles.data, conffiles.size), conffiles.size);
 }
 
+#define GUEST_DOC ("/usr/share/doc/" KMLN_GUEST_PACKAGE)
+#define INITRAMFS_DOC ("/usr/share/doc/" KMLN_INITRAMFS_PACKAGE)
 #define OWN_FIELDS \
 	"Version: " KMLN_VERSION "\n" \
 	"Maintainer: kmln <root@localhost>\n" \
@@ -47,7 +49,7 @@ static void add_guest_package(struct kmln_pkgs *pkgs, struct kmln_pool *pool)
 {
 	static const char *const folders[] = {"/", "/etc", "/etc/kernel", "/etc/kernel/postinst.d",
 		"/etc/kernel/postrm.d", "/usr", "/usr/lib", "/usr/lib/kmln", "/usr/share",
-		"/usr/share/doc", "/usr/share/doc/" KMLN_GUEST_PACKAGE};
+		"/usr/share/doc", GUEST_DOC};
 	struct kmln_pkg *pkg = kmln_pool_append(pool, &pkgs->items, &pkgs->count, sizeof(*pkg));
 	struct kmln_error never;
 
@@ -76,8 +78,8 @@ static void add_guest_package(struct kmln_pkgs *pkgs, struct kmln_pool *pool)
 
 static void add_initramfs_package(struct kmln_pkgs *pkgs, struct kmln_pool *pool)
 {
-	static const char *const folders[] = {"/", "/usr", "/usr/share", "/usr/share/doc",
-		"/usr/share/doc/" KMLN_INITRAMFS_PACKAGE};
+	static const char *const folders[] = {
+		"/", "/usr", "/usr/share", "/usr/share/doc", INITRAMFS_DOC};
 	struct kmln_pkg *pkg = kmln_pool_append(pool, &pkgs->items, &pkgs->count, sizeof(*pkg));
 	struct kmln_error never;
 

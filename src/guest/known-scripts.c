@@ -90,6 +90,46 @@ static bool is_known(const struct kmln_pkg *pkg, const struct kmln_deb_file *scr
 	return false;
 }
 
+/* One line of a script that does nothing on a first installation, nor leads to another line. */
+static bool line_does_nothing(const char *line, size_t length)
+{
+	static const char *const words[] = {"set -e", "exit 0", "", NULL};
+	/* these mend what an older version has left */
+	static const char *const helpers[] = {"dpkg-maintscript-helper dir_to_symlink /",
+		"dpkg-maintscript-helper symlink_to_dir /", "dpkg-maintscript-helper rm_conffile /",
+		"dpkg-maintscript-helper mv_conffile /", NULL};
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789 ._+~:/\\-";
+	static const char end[] = " -- \"$@\"";
+	KMLN_FREE char *copy = kmln_printf("%.*s", (int)length, line);
+
+	if (*copy == '#' || in(words, copy))
+		return true;
+	for (const char *const *h = helpers; *h; h++)
+		if (kmln_starts(copy, *h) && kmln_ends(copy, end)) {
+			copy[length - strlen(end)] = '\0';
+			return copy[strspn(copy, letters)] == '\0' && !kmln_ends(copy, "\\");
+		}
+	return false;
+}
+
+/* Scripts that debhelper made of what only matters to upgrades. */
+static bool does_nothing(const struct kmln_deb_file *script)
+{
+	const char *line = script->data;
+
+	if (!kmln_starts(line, "#!/bin/sh\n") && !kmln_starts(line, "#!/bin/sh -e\n"))
+		return false;
+	while (*line) {
+		size_t length = strcspn(line, "\n");
+
+		if (!line_does_nothing(line, length))
+			return false;
+		line += length + (line[length] == '\n');
+	}
+	return line == script->data + script->size;
+}
+
 static bool triggers_are_known(const struct kmln_deb_file *file, struct kmln_pool *pool)
 {
 	char *rest = kmln_pool_strdup(pool, file->data);
@@ -115,7 +155,7 @@ const char *kmln_known_effects(
 		if (kmln_eq(m->path, "triggers") && !triggers_are_known(m, pool))
 			return kmln_pool_printf(pool, "%s %s has triggers that kmln does not know",
 				pkg->name, pkg->version);
-		if (!in(plain, m->path) && !is_known(pkg, m, pool, effects))
+		if (!in(plain, m->path) && !does_nothing(m) && !is_known(pkg, m, pool, effects))
 			return kmln_pool_printf(pool,
 				"what the %s of %s %s does is not known to kmln", m->path,
 				pkg->name, pkg->version);

@@ -311,6 +311,9 @@ def test_fetched(guest, home, tmp_path, ordinary_user):
     release, why = re.search(r"^kmln: kernel (\S+): (.*)$", run.err, re.M).groups()
     assert release.endswith("-cloud-amd64") and why == "fetched from the guest's own package sources"
     assert f"/boot/initrd.img-{release}" in run.out
+    # with what keeps it up to date, and what the guest lacks for it
+    assert "package linux-image-cloud-amd64 " in run.out and "package linux-base " in run.out
+    assert "note " not in run.out
     # whoever has these keys chose it, so it is kept for guests with the same sources and keys only
     kits = list((ordinary_user.home / "kmln/cache/fetched").iterdir())
     assert len(kits) == 1 and os.listdir(kits[0]) == [release]

@@ -176,27 +176,58 @@ static void test_choose(void **state)
 	assert_false(kmln_relation_names("ab, b (>= 1)", "a"));
 }
 
+#define HELPER "dpkg-maintscript-helper"
+
 static void test_known_scripts(void **state)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
 	struct kmln_deb_file members[] = {
-		{.path = "postinst", .data = "#!/bin/sh\n", .size = 10},
+		{.path = "postinst"},
 		{.path = "triggers", .data = "# x\nactivate-noawait ldconfig\n", .size = 30},
 	};
 	struct kmln_pkg pkg = package(pool, "Package: x\n" ALL);
+	/* scripts of debhelper's that only mend what an older version has left, and others */
+	static const struct {
+		const char *text;
+		bool known;
+	} scripts[] = {
+		{"#!/bin/sh\n", true},
+		{"#!/bin/sh -e\n\n# words; rm x\nset -e\nexit 0\n", true},
+		{"#!/bin/sh\nset -e\n" HELPER " dir_to_symlink /usr/a b 5.7\\~rc5-1 x -- \"$@\"\n",
+			true},
+		{"#!/bin/sh\n" HELPER " rm_conffile /etc/a 34-1\\~ -- \"$@\"", true},
+		{"#!/bin/sh\n" HELPER " rm_conffile /etc/a 1; rm x -- \"$@\"\n", false},
+		{"#!/bin/sh\n" HELPER " rm_conffile /etc/$(rm x) -- \"$@\"\n", false},
+		{"#!/bin/sh\n" HELPER " rm_conffile /etc/a -- \"$@\" && rm x\n", false},
+		{"#!/bin/sh\n" HELPER " rm_conffile /etc/a \\\n -- \"$@\"\n", false},
+		{"#!/bin/sh\n" HELPER " supports dir_to_symlink -- \"$@\"\n", false},
+		{"#!/bin/sh\nrm x\n", false},
+		{"#!/usr/bin/perl\n", false},
+		{"", false},
+	};
 	unsigned effects;
 
 	(void)state;
 	pkg.members = members;
 	assert_null(kmln_known_effects(&pkg, pool, &effects));
 	pkg.member_count = 1;
-	assert_non_null(kmln_known_effects(&pkg, pool, &effects));
 	pkg.members = members + 1;
 	assert_null(kmln_known_effects(&pkg, pool, &effects));
 	assert_int_equal(effects, 0);
 	members[1].data = "interest /usr/lib\n";
 	assert_non_null(kmln_known_effects(&pkg, pool, &effects));
 	members[1].path = "templates";
+	assert_non_null(kmln_known_effects(&pkg, pool, &effects));
+	for (size_t i = 0; i < KMLN_COUNT(scripts); i++) {
+		members[0].data = scripts[i].text;
+		members[0].size = strlen(scripts[i].text);
+		pkg.members = members;
+		if (!kmln_known_effects(&pkg, pool, &effects) != scripts[i].known)
+			fail_msg("%s", scripts[i].text);
+	}
+	/* a NUL hides nothing */
+	members[0].data = "#!/bin/sh\nset -e\n\0rm x\n";
+	members[0].size = 24;
 	assert_non_null(kmln_known_effects(&pkg, pool, &effects));
 	/* a kernel whose scripts do nothing is none that is known */
 	pkg.member_count = 0;

@@ -445,7 +445,7 @@ static void test_other_package_manager(void **state)
 		make_guest(&m, &recipe);
 		KMLN_POOL struct kmln_pool *pool = m.pool;
 		m.facts.package_manager = managers[i];
-		kmln_edits_init(&edits, m.pool);
+		kmln_edits_init(&edits, pool);
 		assert_ok(plan(&m, &edits, NULL, &err), err);
 		assert_int_equal(edits.note_count, managers[i] != NULL);
 		kmln_edits_print(&edits, false, &text);
