@@ -21,6 +21,7 @@
 
 #define LIMIT_MS 2000
 #define ROUNDS 10000 /* of two instructions: 10 us native, 8 to 30 ms emulated */
+#define TRIES 4 /* a host that is itself a machine loses time that its clock counts as its own */
 #define MEMORY 0x10000
 #define CODE 0x8000
 #define STACK 0x7000
@@ -37,6 +38,7 @@ static bool broken(struct kmln_kvm_answer *answer, const char *step, int code)
 {
 	answer->state = KMLN_KVM_BROKEN;
 	answer->code = code;
+	answer->rate = 0;
 	snprintf(answer->step, sizeof(answer->step), "%s", step);
 	return false;
 }
@@ -188,9 +190,23 @@ static void measure(const void *device, void *to)
 
 	if (!open_device(device, &kvm, answer) || !make_machine(kvm, &m) || !enter_long_mode(&m))
 		return;
-	/* the first pass maps the pages, the second one counts */
-	if (pass(&m, 1, &ns) && pass(&m, ROUNDS, &ns))
-		answer->state = kmln_kvm_judge(2 * ROUNDS, ns, &answer->rate);
+	/* the first pass maps the pages; of the others the fastest counts */
+	if (!pass(&m, 1, &ns))
+		return;
+	for (int i = 0; i < TRIES; i++) {
+		enum kmln_kvm_state state;
+		double rate;
+
+		if (!pass(&m, ROUNDS, &ns))
+			return;
+		state = kmln_kvm_judge(2 * ROUNDS, ns, &rate);
+		if (i == 0 || rate > answer->rate || state == KMLN_KVM_USABLE) {
+			answer->state = state;
+			answer->rate = rate;
+		}
+		if (state == KMLN_KVM_USABLE)
+			return;
+	}
 }
 
 enum kmln_kvm_state kmln_kvm_judge(unsigned long long count, unsigned long long ns, double *rate)
