@@ -16,7 +16,8 @@ static void show_content(struct kmln_json *o, const struct kmln_edit *e)
 	kmln_json_set(o, "size", kmln_json_number(e->size));
 	kmln_json_set(o, "replaces", kmln_json_bool(e->replaces != NULL));
 	kmln_json_set(o, "from_kernel", kmln_json_text(e->from));
-	if (e->data && kmln_is_text(e->data, e->size) && kmln_is_text(old, old_size)) {
+	if (e->data && !e->unshown && kmln_is_text(e->data, e->size) &&
+		kmln_is_text(old, old_size)) {
 		kmln_diff(&diff, old, old_size, e->data, e->size);
 		kmln_json_set(o, "diff", kmln_json_text(diff.data ? diff.data : ""));
 	}
@@ -33,6 +34,7 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		kmln_json_set(o, "path", kmln_json_text(e->path));
 	switch (e->kind) {
 	case KMLN_EDIT_SHIFT:
+	case KMLN_EDIT_COLLAPSE:
 		kmln_json_set(o, "offset", kmln_json_number(e->offset));
 		break;
 	case KMLN_EDIT_BYTES:
@@ -49,6 +51,7 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		show_content(o, e);
 		break;
 	case KMLN_EDIT_MKDIR:
+	case KMLN_EDIT_REMOVE:
 	case KMLN_EDIT_KINDS:
 		break;
 	}
@@ -63,6 +66,9 @@ int kmln_show_edits_json(const struct kmln_edits *edits, struct kmln_error *err)
 	list = kmln_json_set(root, "edits", kmln_json_array());
 	for (size_t i = 0; i < edits->count; i++)
 		kmln_json_add(list, show_edit(&edits->items[i]));
+	list = kmln_json_set(root, "notes", kmln_json_array());
+	for (size_t i = 0; i < edits->note_count; i++)
+		kmln_json_add(list, kmln_json_text(edits->notes[i]));
 	return kmln_json_print_free(root, stdout, err);
 }
 

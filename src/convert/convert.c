@@ -154,6 +154,7 @@ static int prepare(struct work *work, struct kmln_error *err)
 		return r;
 	kmln_note("kernel %s: %s", work->choice.kernel->release, work->choice.why);
 	work->goal.kernel = work->choice.kernel;
+	work->goal.record = true;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
 	r = make_initramfs(work, guest, err);
 	if (r == 0 && !kmln_has_own_loader(work->facts)) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "guest/boot-files.h"
+#include "guest/vouch.h"
 
 #define MARK "# Written by kmln"
 #define CONFIG "/boot/grub/grub.cfg"
@@ -136,11 +137,22 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	}
 	return kmln_want_file(planning, "grub", "what GRUB starts", CONFIG,
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
-		err);
+		false, err);
+}
+
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	if (item->kind == KMLN_RECORD_MKDIR)
+		return item->mode == 0755 &&
+		       (kmln_is_place(facts, "/boot", item->path) ||
+			       kmln_is_place(facts, "/boot/grub", item->path));
+	return item->kind == KMLN_RECORD_PUT && !item->timed && item->was != KMLN_WAS_UNKNOWN &&
+	       kmln_is_place(facts, CONFIG, item->path);
 }
 
 const struct kmln_step kmln_step_grub = {
 	.name = "grub",
 	.summary = "configure GRUB for the guest's kernel",
 	.plan = plan,
+	.could_write = could_write,
 };

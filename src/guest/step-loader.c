@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "guest/disk-layout.h"
+#include "guest/vouch.h"
 
 /* Offsets in the boot sector. */
 #define BOOT_CORE_SECTOR 0x5c /* u64: where core.img begins */
@@ -108,6 +109,7 @@ static int want_bytes(struct kmln_planning *planning, uint64_t offset, const cha
 	size_t size, const char *why, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
+	bool there = offset + size <= facts->head_size;
 	const struct kmln_edit edit = {
 		.kind = KMLN_EDIT_BYTES,
 		.by = "loader",
@@ -115,9 +117,11 @@ static int want_bytes(struct kmln_planning *planning, uint64_t offset, const cha
 		.offset = offset,
 		.data = data,
 		.size = size,
+		.replaces = there ? facts->head + offset : NULL,
+		.replaces_size = there ? size : 0,
 	};
 
-	if (offset + size <= facts->head_size && memcmp(facts->head + offset, data, size) == 0)
+	if (there && memcmp(facts->head + offset, data, size) == 0)
 		return 0;
 	return kmln_edits_add(planning->edits, &edit, err);
 }
@@ -172,8 +176,22 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return r;
 }
 
+/* The boot sector, or whole sectors behind it and before the first partition. */
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	uint64_t end;
+
+	(void)facts;
+	if (item->kind != KMLN_RECORD_BYTES || kmln_add_overflow(item->offset, item->size, &end) ||
+		!item->size || end > KMLN_FIRST_PARTITION)
+		return false;
+	return item->offset == 0 ? item->size == KMLN_SECTOR
+				 : item->offset == KMLN_SECTOR && item->size % KMLN_SECTOR == 0;
+}
+
 const struct kmln_step kmln_step_loader = {
 	.name = "loader",
 	.summary = "write GRUB into the first sectors",
 	.plan = plan,
+	.could_write = could_write,
 };

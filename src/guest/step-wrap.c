@@ -3,6 +3,7 @@
 #include "guest/steps.h"
 
 #include "guest/disk-layout.h"
+#include "guest/vouch.h"
 
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
@@ -19,8 +20,15 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return planning->edits ? kmln_edits_add(planning->edits, &edit, err) : 0;
 }
 
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	(void)facts;
+	return item->kind == KMLN_RECORD_SHIFT && item->offset == KMLN_FIRST_PARTITION;
+}
+
 const struct kmln_step kmln_step_wrap = {
 	.name = "wrap",
 	.summary = "make a bare filesystem the first partition of a disk",
 	.plan = plan,
+	.could_write = could_write,
 };

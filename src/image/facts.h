@@ -50,8 +50,20 @@ struct kmln_known_file {
 	uint64_t size;
 	const char *data; /* a regular file's text; NULL: none, not text, or longer than
 			     KMLN_KNOWN_MAX */
+	uint32_t uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
 };
 #define KMLN_KNOWN_MAX (1u << 20)
+
+/* A record that a conversion left in the guest; see guest/record.h. */
+struct kmln_record_file {
+	unsigned number; /* from 1; the conversions in their order */
+	const char *path;
+	uint64_t size;
+};
+#define KMLN_RECORDS_MAX 64u
+#define KMLN_RECORD_FOLDER "/var/lib/kmln"
 
 struct kmln_package {
 	const char *name, *version, *architecture;
@@ -126,6 +138,9 @@ struct kmln_facts {
 	size_t interface_count;
 	struct kmln_known_file *files;
 	size_t file_count;
+	struct kmln_record_file *records; /* of conversions, the last first */
+	size_t record_count;
+	const char *record_problem; /* why the records cannot be read or added to, or NULL */
 };
 
 /* What is known of `path`; never NULL for the paths in inspect.c's list. */

@@ -20,7 +20,7 @@
 static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
 	"/boot/grub", "/boot/grub/grub.cfg", "/lib", "/lib/modules", "/etc/hostname", "/etc/hosts",
 	"/etc/shadow", "/root", "/root/.ssh", "/root/.ssh/authorized_keys",
-	"/etc/network/interfaces"};
+	"/etc/network/interfaces", "/var", "/var/lib", KMLN_RECORD_FOLDER};
 
 const char *kmln_init_name(enum kmln_init init)
 {
@@ -97,6 +97,10 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 		return;
 	f->mode = st.mode;
 	f->size = st.size;
+	f->uid = st.uid;
+	f->gid = st.gid;
+	f->mtime = st.mtime;
+	f->mtime_ns = st.mtime_ns;
 	if (!S_ISREG(st.mode) || st.size > KMLN_KNOWN_MAX)
 		return;
 	if (kmln_tree_load(tree, real.data, KMLN_KNOWN_MAX, &data, &err) < 0)
@@ -210,6 +214,8 @@ static int read_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct k
 		r = kmln_inspect_packages(tree, facts, err);
 	if (r == 0)
 		r = kmln_inspect_settings(tree, facts, err);
+	if (r == 0)
+		kmln_inspect_records(tree, facts);
 	return r;
 }
 

@@ -53,6 +53,21 @@ int kmln_edits_add(struct kmln_edits *edits, const struct kmln_edit *edit, struc
 	return 0;
 }
 
+void kmln_edits_note(struct kmln_edits *edits, const char *fmt, ...)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+	va_list args;
+
+	va_start(args, fmt);
+	kmln_buf_vprintf(&text, fmt, args);
+	va_end(args);
+	for (size_t i = 0; i < edits->note_count; i++)
+		if (kmln_eq(edits->notes[i], text.data))
+			return;
+	*(const char **)kmln_pool_append(edits->pool, &edits->notes, &edits->note_count,
+		sizeof(char *)) = kmln_pool_strdup(edits->pool, text.data);
+}
+
 const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 {
 	static const char *const names[] = {
@@ -62,6 +77,8 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 		[KMLN_EDIT_MKDIR] = "mkdir",
 		[KMLN_EDIT_PUT] = "put",
 		[KMLN_EDIT_SYMLINK] = "symlink",
+		[KMLN_EDIT_REMOVE] = "remove",
+		[KMLN_EDIT_COLLAPSE] = "collapse",
 	};
 
 	_Static_assert(KMLN_COUNT(names) == KMLN_EDIT_KINDS, "a name for each kind");
@@ -85,6 +102,18 @@ static size_t kit_run(const struct kmln_edits *edits, size_t from)
 	return files ? i - from : 0;
 }
 
+/* Removals in a row, of one step and for one reason, are one line too. */
+static size_t remove_run(const struct kmln_edits *edits, size_t from)
+{
+	size_t i = from;
+
+	while (i < edits->count && edits->items[i].kind == KMLN_EDIT_REMOVE &&
+		kmln_eq(edits->items[i].by, edits->items[from].by) &&
+		same_why(&edits->items[i], &edits->items[from]))
+		i++;
+	return i - from;
+}
+
 /* True where `path` is at byte `at` after a whole component. */
 static bool component_ends(const char *path, size_t at)
 {
@@ -106,12 +135,18 @@ static void print_run(
 		while (n < common && e->path[n] == first->path[n])
 			n++;
 		common = n;
-		files += e->kind == KMLN_EDIT_PUT;
+		files += e->kind == KMLN_EDIT_PUT || e->kind == KMLN_EDIT_REMOVE;
 		bytes += e->kind == KMLN_EDIT_PUT ? e->size : 0;
 	}
 	for (size_t i = from; i < from + count; i++)
 		while (!component_ends(edits->items[i].path, common))
 			common--;
+	if (first->kind == KMLN_EDIT_REMOVE) {
+		object = kmln_pool_printf(edits->pool, "%.*s: %zu files and folders", (int)common,
+			first->path, files);
+		kmln_plan_line(out, "remove", object, first->by, first->why);
+		return;
+	}
 	object = kmln_pool_printf(edits->pool, "%.*s: %zu files, %s, from kernel %s", (int)common,
 		first->path, files, kmln_plan_bytes(edits->pool, bytes),
 		edits->kit ? edits->kit : "kit");
@@ -131,7 +166,7 @@ static void print_put(
 		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s%s", e->path, e->mode,
 			e->uid, e->gid, size, e->from ? ", from kit" : "");
 	kmln_plan_line(out, "put", object, e->by, e->why);
-	if (e->data && kmln_is_text(e->data, e->size) &&
+	if (e->data && !e->unshown && kmln_is_text(e->data, e->size) &&
 		(!e->replaces || kmln_is_text(e->replaces, e->replaces_size)))
 		kmln_diff(out, e->replaces ? e->replaces : "", e->replaces ? e->replaces_size : 0,
 			e->data, e->size);
@@ -147,6 +182,10 @@ static void print_one(
 	case KMLN_EDIT_SHIFT:
 		object = kmln_pool_printf(
 			edits->pool, "+%llu bytes in front", (unsigned long long)e->offset);
+		break;
+	case KMLN_EDIT_COLLAPSE:
+		object = kmln_pool_printf(
+			edits->pool, "-%llu bytes in front", (unsigned long long)e->offset);
 		break;
 	case KMLN_EDIT_RESIZE:
 		object =
@@ -166,10 +205,19 @@ static void print_one(
 	case KMLN_EDIT_PUT:
 		print_put(edits, e, out);
 		return;
+	case KMLN_EDIT_REMOVE:
+		break;
 	case KMLN_EDIT_KINDS:
 		return;
 	}
 	kmln_plan_line(out, verb, object, e->by, e->why);
+}
+
+static void print_note(const char *note, struct kmln_buf *out)
+{
+	kmln_buf_str(out, "note    ");
+	kmln_plan_escape(out, note);
+	kmln_buf_str(out, "\n");
 }
 
 void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf *out)
@@ -177,6 +225,8 @@ void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf 
 	for (size_t i = 0; i < edits->count;) {
 		size_t run = all ? 0 : kit_run(edits, i);
 
+		if (!all && !run)
+			run = remove_run(edits, i);
 		if (run > 2) {
 			print_run(edits, i, run, out);
 			i += run;
@@ -184,4 +234,6 @@ void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf 
 			print_one(edits, &edits->items[i++], out);
 		}
 	}
+	for (size_t i = 0; i < edits->note_count; i++)
+		print_note(edits->notes[i], out);
 }

@@ -20,6 +20,8 @@ enum kmln_edit_kind {
 	KMLN_EDIT_MKDIR, /* a folder */
 	KMLN_EDIT_PUT, /* a file with this content; see `from` and `replaces` */
 	KMLN_EDIT_SYMLINK, /* a symbolic link to `data` */
+	KMLN_EDIT_REMOVE, /* a file, a link, or a folder with nothing in it */
+	KMLN_EDIT_COLLAPSE, /* `offset` bytes off the image's front */
 	KMLN_EDIT_KINDS
 };
 
@@ -45,6 +47,18 @@ struct kmln_edit {
 	 */
 	const char *replaces;
 	uint64_t replaces_size;
+	/*
+	 * What else is known of the file that is replaced; replaces_mode (with its type) is 0 where
+	 * the step did not look at it, and then `replaces` says only that something is there.
+	 * BYTES: `replaces` are the bytes that stand there now, NULL for a place that a shift
+	 * makes.
+	 */
+	uint32_t replaces_mode, replaces_uid, replaces_gid;
+	int64_t replaces_mtime;
+	uint32_t replaces_mtime_ns;
+	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
+		      */
+	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
 };
 
 #define KMLN_MTIME_NOW INT64_MIN
@@ -55,6 +69,9 @@ struct kmln_edits {
 	struct kmln_edit *items;
 	size_t count;
 	void *paths; /* tree(3) of paths, to refuse the second edit of one */
+	/* What people should know of the plan, and no edit says. */
+	const char **notes;
+	size_t note_count;
 };
 
 void kmln_edits_init(struct kmln_edits *edits, struct kmln_pool *pool);
@@ -66,6 +83,9 @@ void kmln_edits_fini(struct kmln_edits *edits);
 int kmln_edits_add(struct kmln_edits *edits, const struct kmln_edit *edit, struct kmln_error *err);
 /* True where an edit of this path is in the list. */
 bool kmln_edits_has(const struct kmln_edits *edits, const char *path);
+
+/* Adds a note, once. */
+void kmln_edits_note(struct kmln_edits *edits, const char *fmt, ...) KMLN_PRINTF(2, 3);
 
 const char *kmln_edit_kind_name(enum kmln_edit_kind kind);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Applying edits. It decides nothing: paths, content and order are the plan's. Shift and resize
- * change where the tree lies and are done before it is opened, by who makes the disk.
+ * Applying edits. It decides nothing: paths, content and order are the plan's. Shift,
+ * collapse and resize change where the tree lies and are done by who makes the disk.
  */
 #include "run/apply.h"
 
@@ -76,7 +76,10 @@ static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct k
 		return put(e, &meta, tree, kit, err);
 	case KMLN_EDIT_SYMLINK:
 		return kmln_tree_symlink(tree, e->path, e->data, &meta, err);
+	case KMLN_EDIT_REMOVE:
+		return kmln_tree_remove(tree, e->path, err);
 	case KMLN_EDIT_SHIFT:
+	case KMLN_EDIT_COLLAPSE:
 	case KMLN_EDIT_RESIZE:
 	case KMLN_EDIT_BYTES:
 	case KMLN_EDIT_KINDS:

@@ -11,7 +11,8 @@ int kmln_apply_tree(const struct kmln_edits *edits, struct kmln_tree *tree, stru
 	struct kmln_error *err);
 /* The bytes around it, on the disk behind `fd`. */
 int kmln_apply_bytes(const struct kmln_edits *edits, int fd, struct kmln_error *err);
-/* The first edit of this kind, or NULL: for shift and resize, which the disk's maker carries out.
+/* The first edit of this kind, or NULL: for shift, collapse and resize, which the disk's
+ * maker carries out.
  */
 const struct kmln_edit *kmln_edits_find(const struct kmln_edits *edits, enum kmln_edit_kind kind);
 

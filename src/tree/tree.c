@@ -92,6 +92,11 @@ int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *na
 	return CALL(tree, path, set_xattr(tree, path, name, value, size, err));
 }
 
+int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err)
+{
+	return CALL(tree, path, remove(tree, path, err));
+}
+
 int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err)
 {
 	struct kmln_tree *t = *tree;

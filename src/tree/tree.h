@@ -73,6 +73,9 @@ struct kmln_tree_ops {
 	/* Sets one extended attribute, in the form in which getxattr(2) gives it. */
 	int (*set_xattr)(struct kmln_tree *tree, const char *path, const char *name,
 		const void *value, size_t size, struct kmln_error *err);
+	/* A name, and what it names where that was the last one. A folder must be empty
+	 * (ENOTEMPTY). */
+	int (*remove)(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 	/* Flushes and frees; the tree is gone even where this fails. */
 	int (*close)(struct kmln_tree *tree, struct kmln_error *err);
 };
@@ -103,6 +106,7 @@ int kmln_tree_link(
 	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err);
 int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
 	const void *value, size_t size, struct kmln_error *err);
+int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 /* Closes and forgets *tree (NULL is fine). */
 int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err);
 /* For cleanup: an error at the end of mere reading is of no interest. */

@@ -51,7 +51,8 @@ static void add_file(struct made *m, const char *path, const char *real, uint32_
 	struct kmln_known_file *f =
 		kmln_pool_append(m->pool, &m->facts.files, &m->facts.file_count, sizeof(*f));
 
-	*f = (struct kmln_known_file){path, real, problem, mode, data ? strlen(data) : 0, data};
+	*f = (struct kmln_known_file){
+		path, real, problem, mode, data ? strlen(data) : 0, data, .mtime = 77};
 }
 
 static void make_files(struct made *m, const struct recipe *recipe)
@@ -224,8 +225,8 @@ static void make_ready(struct made *m)
 		if (e->kind == KMLN_EDIT_BYTES)
 			memcpy(m->head + e->offset, e->data, e->size);
 		else if (kmln_eq(e->path, config->real))
-			*config = (struct kmln_known_file){
-				config->path, config->real, NULL, S_IFREG | 0644, e->size, e->data};
+			*config = (struct kmln_known_file){config->path, config->real, NULL,
+				S_IFREG | 0644, e->size, e->data, .mtime = 77};
 	}
 }
 
