@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Edits as JSON, with the change of a text file as a unified diff; and actions. */
+/* Edits as text and JSON, with the change of a text file as a unified diff; and actions. */
 #include "cli/show-plan.h"
 
 #include <stdio.h>
 
+#include "cli/cli.h"
 #include "plan/diff.h"
 #include "text/json.h"
 
@@ -42,6 +43,7 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		kmln_json_set(o, "size", kmln_json_number(e->size));
 		break;
 	case KMLN_EDIT_RESIZE:
+	case KMLN_EDIT_EXTEND:
 		kmln_json_set(o, "size", kmln_json_number(e->size));
 		break;
 	case KMLN_EDIT_SYMLINK:
@@ -56,6 +58,16 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		break;
 	}
 	return o;
+}
+
+int kmln_show_edits_text(const struct kmln_edits *edits, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	(void)err;
+	kmln_edits_print(edits, kmln_verbosity > 0, &text);
+	printf("%s", text.size ? text.data : "nothing to do\n");
+	return 0;
 }
 
 int kmln_show_edits_json(const struct kmln_edits *edits, struct kmln_error *err)

@@ -12,7 +12,9 @@
 struct kmln_convert {
 	const char *image;
 	const struct kmln_platform *to;
-	const char *out; /* NULL with dry_run */
+	const char *out; /* NULL with dry_run or in_place; the descriptor's name with "composite" */
+	const char *format; /* of the output: "raw", "qcow2", "vmdk", "vdi"; "composite" in place */
+	bool in_place; /* the image itself is converted */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
 	bool dry_run; /* plan only */

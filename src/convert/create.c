@@ -17,7 +17,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "convert/output.h"
+#include "base/output.h"
 #include "guest/archive.h"
 #include "image/check.h"
 #include "image/ext.h"

@@ -7,7 +7,7 @@
 #ifndef KMLN_CONVERT_IN_PLACE_H
 #define KMLN_CONVERT_IN_PLACE_H
 
-#include "image/disk.h"
+#include "convert/composite.h"
 #include "plan/edits.h"
 #include "tree/tree.h"
 
@@ -17,9 +17,11 @@ struct kmln_in_place {
 	struct kmln_range root; /* the filesystem whose tree the edits mean */
 	const struct kmln_edits *edits;
 	struct kmln_tree *kit; /* for contents from a kernel kit, or NULL */
+	/* Front and end become files beside the image, which stays where it is; or NULL. */
+	const struct kmln_composite *composite;
 	/*
-	 * Looks at the disk as it will be; an error here leaves the image as it was. `root` is where
-	 * the filesystem then lies.
+	 * Looks at the disk as it will be; an error here leaves the image as it was. `root` is
+	 * where the filesystem then lies.
 	 */
 	int (*prove)(void *data, const struct kmln_disk *result, const struct kmln_range *root,
 		struct kmln_error *err);

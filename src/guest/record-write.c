@@ -183,6 +183,10 @@ static void write_one(struct kmln_buf *out, const struct kmln_edit *e)
 		write_head(out, KMLN_RECORD_SHIFT, e);
 		kmln_buf_printf(out, " offset=%llu", (unsigned long long)e->offset);
 		break;
+	case KMLN_EDIT_EXTEND:
+		write_head(out, KMLN_RECORD_EXTEND, e);
+		kmln_buf_printf(out, " size=%llu", (unsigned long long)e->size);
+		break;
 	case KMLN_EDIT_RESIZE:
 		write_head(out, KMLN_RECORD_RESIZE, e);
 		kmln_buf_printf(out, " size=%llu was-size=%llu", (unsigned long long)e->size,

@@ -46,6 +46,7 @@ static const struct {
 	const char *signs;
 } kinds[] = {
 	[KMLN_RECORD_SHIFT] = {"shift", B(F_OFFSET), 0, ""},
+	[KMLN_RECORD_EXTEND] = {"extend", B(F_SIZE), 0, ""},
 	[KMLN_RECORD_RESIZE] = {"resize", B(F_SIZE) | B(F_WAS_SIZE), 0, ""},
 	[KMLN_RECORD_BYTES] = {"bytes", B(F_OFFSET) | B(F_SIZE) | B(F_SUM) | B(F_WAS), 0, "-"},
 	[KMLN_RECORD_MKDIR] = {"mkdir", B(F_PATH) | B(F_MODE) | B(F_UID) | B(F_GID), 0, ""},

@@ -20,6 +20,7 @@
 
 enum kmln_record_kind {
 	KMLN_RECORD_SHIFT,
+	KMLN_RECORD_EXTEND,
 	KMLN_RECORD_RESIZE,
 	KMLN_RECORD_BYTES,
 	KMLN_RECORD_MKDIR,
@@ -44,7 +45,7 @@ struct kmln_record_item {
 	const char *by, *why, *path;
 	uint32_t mode, uid, gid; /* MKDIR, PUT; SYMLINK: uid and gid */
 	uint64_t offset; /* SHIFT, BYTES */
-	uint64_t size; /* of the content, or RESIZE's new size */
+	uint64_t size; /* of the content; EXTEND: added bytes; RESIZE: the new size */
 	const char *sum; /* SHA-512 of the content in hexadecimal; NULL: known by its time */
 	bool timed;
 	int64_t mtime;

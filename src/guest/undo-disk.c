@@ -156,6 +156,10 @@ int kmln_undo_disk(struct kmln_undo *undo, struct kmln_error *err)
 
 			if (item->kind == KMLN_RECORD_RESIZE)
 				note_size(undo, item);
+			if (item->kind == KMLN_RECORD_EXTEND)
+				kmln_edits_note(undo->edits,
+					"the image keeps the %llu bytes that were added at its end",
+					(unsigned long long)item->size);
 			if (item->kind != KMLN_RECORD_BYTES)
 				continue;
 			any = true;

@@ -322,6 +322,7 @@ static int undo_item(
 		undo_link(way, place, item);
 		return 0;
 	case KMLN_RECORD_SHIFT:
+	case KMLN_RECORD_EXTEND:
 	case KMLN_RECORD_RESIZE:
 	case KMLN_RECORD_BYTES:
 	case KMLN_RECORD_KINDS:

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/child.h"
+#include "base/file.h"
+#include "image/shadow.h"
 
 /* e2fsck's words without its banner, progress and name. */
 static void tidy(struct kmln_buf *words)
@@ -36,44 +38,80 @@ static int run(const char *const *argv, int fd, struct kmln_buf *words, struct k
 	return status;
 }
 
-/* The words by which e2fsprogs find the filesystem; NULL where it does not lie in one file. */
-static char *name_of(struct kmln_device *device, const struct kmln_range *range, int *fd)
+static char *name_of(int fd, uint64_t offset)
 {
-	uint64_t offset;
+	return kmln_printf("/proc/self/fd/%d?offset=%llu", fd, (unsigned long long)offset);
+}
 
-	if (!kmln_device_file(device, range, fd, &offset))
-		return NULL;
-	return kmln_printf("/proc/self/fd/%d?offset=%llu", *fd, (unsigned long long)offset);
+/* e2fsck with these options: its status, or negative. */
+static int fsck(const char *how, const char *more, int fd, uint64_t offset, struct kmln_buf *words,
+	struct kmln_error *err)
+{
+	KMLN_FREE char *name = name_of(fd, offset);
+	const char *const argv[] = {"e2fsck", "-f", how, name, NULL};
+	const char *const with[] = {"e2fsck", "-f", how, "-E", more, name, NULL};
+
+	words->size = 0;
+	return run(more ? with : argv, fd, words, err);
 }
 
 int kmln_check_clean(
 	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf words = {0};
+	KMLN_FD int shadow = -1;
+	uint64_t offset = 0;
 	int fd, status;
-	KMLN_FREE char *name = name_of(device, range, &fd);
-	const char *const argv[] = {"e2fsck", "-f", "-n", name, NULL};
 
-	if (!name)
-		return kmln_fail(err, ENOTSUP, "the filesystem cannot be checked in this format");
-	status = run(argv, fd, &words, err);
+	if (!kmln_device_file(device, range, &fd, &offset)) {
+		fd = shadow = kmln_shadow_ext(device, range, err);
+		if (fd < 0)
+			return fd;
+	}
+	status = fsck("-n", NULL, fd, offset, &words, err);
 	if (status <= 0)
 		return status;
 	return kmln_fail(
 		err, KMLN_EINVALID, "the filesystem has errors, says e2fsck: %s", words.data);
 }
 
+/*
+ * In two rounds: the journal tells first where the metadata lies. What e2fsck writes goes back
+ * after each.
+ */
+static int preen_shadow(struct kmln_device *device, const struct kmln_range *range,
+	struct kmln_buf *words, struct kmln_error *err)
+{
+	static const char *const rounds[] = {"journal_only", NULL};
+	int status = 0;
+
+	for (size_t i = 0; i < KMLN_COUNT(rounds) && status >= 0 && status <= 1; i++) {
+		KMLN_FD int shadow = kmln_shadow_ext(device, range, err);
+		int r;
+
+		if (shadow < 0)
+			return shadow;
+		status = fsck("-p", rounds[i], shadow, 0, words, err);
+		if (status < 0 || status > 1)
+			return status;
+		r = kmln_shadow_write_back(shadow, device, range, err);
+		if (r < 0)
+			return r;
+	}
+	return status;
+}
+
 int kmln_check_preen(
 	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf words = {0};
+	uint64_t offset;
 	int fd, status;
-	KMLN_FREE char *name = name_of(device, range, &fd);
-	const char *const argv[] = {"e2fsck", "-f", "-p", name, NULL};
 
-	if (!name)
-		return kmln_fail(err, ENOTSUP, "the filesystem cannot be checked in this format");
-	status = run(argv, fd, &words, err);
+	if (kmln_device_file(device, range, &fd, &offset))
+		status = fsck("-p", NULL, fd, offset, &words, err);
+	else
+		status = preen_shadow(device, range, &words, err);
 	if (status < 0)
 		return status;
 	if (status <= 1)

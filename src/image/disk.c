@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "image/journal.h"
 
 /*
  * The bytes that QEMU's locks lie on: shared locks, one byte for what it does with the image and
@@ -67,7 +69,8 @@ static int find_format(struct kmln_disk *disk, struct kmln_error *err)
 	return r;
 }
 
-int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err)
+static int open_disk(
+	const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err)
 {
 	struct stat st;
 	uint64_t size;
@@ -104,6 +107,34 @@ int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, stru
 	else
 		disk->device = kmln_device_fd(disk->fd, 0, disk->size, writable);
 	return r < 0 ? r : 0;
+}
+
+/* A change in place was interrupted: it is finished before anybody looks. */
+static int finish_change(const char *path, struct kmln_error *err)
+{
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
+	int r = open_disk(path, true, &disk, err);
+
+	if (r == 0)
+		r = kmln_disk_lock(&disk, true, err);
+	/* whoever held the lock until now may have finished it */
+	if (r == 0 && kmln_journal_there(path)) {
+		r = kmln_journal_finish(path, &disk, err);
+		if (r == 0)
+			kmln_note("%s: a change that was interrupted is now finished", path);
+	}
+	return r < 0 ? kmln_wrap(err,
+			       "%s: a change of it was interrupted and must be finished first",
+			       path)
+		     : 0;
+}
+
+int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err)
+{
+	int r = kmln_journal_there(path) ? finish_change(path, err) : 0;
+
+	*disk = (struct kmln_disk){.fd = -1};
+	return r < 0 ? r : open_disk(path, writable, disk, err);
 }
 
 int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err)

@@ -6,6 +6,7 @@
 #include <e2p/e2p.h>
 #include <ext2fs/ext2fs.h>
 
+#include "image/device.h"
 #include "tree/tree.h"
 
 /* The inode as it lies on disk, with the fields behind the first 128 bytes. */
@@ -20,6 +21,10 @@ struct ext_tree {
 	char *block; /* one block, for looking up names */
 };
 
+/* The filesystem in the range, its bitmaps not read; ext2fs_free() or ext2fs_close_free() ends it.
+ */
+int ext_open(struct kmln_device *device, const struct kmln_range *range, bool writable,
+	ext2_filsys *fs, struct kmln_error *err);
 /* The one place where an errcode_t of libext2fs becomes an error. */
 int ext_fail(struct kmln_error *err, errcode_t code, const char *what);
 /* The inode of `path`; a link on the way is ELOOP, what is missing ENOENT. */

@@ -309,7 +309,7 @@ static const struct kmln_tree_ops ext_ops = {
 	.close = ext_close,
 };
 
-static int open_fs(struct kmln_device *device, const struct kmln_range *range, bool writable,
+int ext_open(struct kmln_device *device, const struct kmln_range *range, bool writable,
 	ext2_filsys *fs, struct kmln_error *err)
 {
 	int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES | (writable ? EXT2_FLAG_RW : 0);
@@ -358,7 +358,7 @@ int kmln_ext_super_read(struct kmln_device *device, const struct kmln_range *ran
 	const struct ext2_super_block *s;
 	char uuid[37];
 	ext2_filsys fs;
-	int r = open_fs(device, range, false, &fs, err);
+	int r = ext_open(device, range, false, &fs, err);
 
 	if (r < 0)
 		return r;
@@ -396,7 +396,7 @@ int kmln_tree_ext(struct kmln_device *device, const struct kmln_range *range, bo
 	struct ext_tree *ext;
 	ext2_filsys fs;
 	errcode_t code;
-	int r = open_fs(device, range, writable, &fs, err);
+	int r = ext_open(device, range, writable, &fs, err);
 
 	if (r < 0)
 		return r;

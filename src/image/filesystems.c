@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "image/ext.h"
+#include "image/shadow.h"
 
 static void probe_cleanup(blkid_probe *probe)
 {
@@ -30,13 +31,18 @@ static int probe_blkid(const struct kmln_disk *disk, struct kmln_filesystem *fs,
 	struct kmln_pool *pool, struct kmln_error *err)
 {
 	KMLN_CLEANUP(probe_cleanup) blkid_probe probe = blkid_new_probe();
-	uint64_t offset;
+	KMLN_FD int shadow = -1;
+	uint64_t offset = 0;
 	int fd, r;
 
 	if (!probe)
 		abort();
-	if (!kmln_device_file(disk->device, &fs->range, &fd, &offset))
-		return kmln_fail(err, ENOTSUP, "filesystems cannot be read in this format");
+	if (!kmln_device_file(disk->device, &fs->range, &fd, &offset)) {
+		offset = 0;
+		fd = shadow = kmln_shadow_ends(disk->device, &fs->range, err);
+		if (fd < 0)
+			return fd;
+	}
 	if (blkid_probe_set_device(probe, fd, (blkid_loff_t)offset, (blkid_loff_t)fs->range.size) <
 		0)
 		return kmln_fail_sys(err, errno ? errno : EIO, "look for a filesystem");

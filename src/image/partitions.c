@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* MBR and GPT by libfdisk, from the open descriptor, read only. */
+/* MBR and GPT by libfdisk, from a descriptor, read only. */
 #include "image/partitions.h"
 
 #include <libfdisk.h>
@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "image/shadow.h"
 
 static void context_cleanup(struct fdisk_context **context)
 {
@@ -112,15 +113,20 @@ int kmln_partitions_read(
 	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
 {
 	KMLN_CLEANUP(context_cleanup) struct fdisk_context *context = fdisk_new_context();
-	uint64_t start;
+	const struct kmln_range whole = {0, disk->size};
+	KMLN_FD int shadow = -1;
+	uint64_t start = 0;
 	int fd, r;
 
 	if (!context)
 		abort();
 	if (disk->size < 512)
 		return 0;
-	if (!kmln_device_file(disk->device, NULL, &fd, &start) || start)
-		return kmln_fail(err, ENOTSUP, "partitions cannot be read in this format");
+	if (!kmln_device_file(disk->device, NULL, &fd, &start) || start) {
+		fd = shadow = kmln_shadow_ends(disk->device, &whole, err);
+		if (fd < 0)
+			return fd;
+	}
 	fdisk_disable_dialogs(context, 1);
 	r = fdisk_assign_device_by_fd(context, fd, "image", 1);
 	if (r < 0)

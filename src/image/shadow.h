@@ -11,9 +11,15 @@
 
 /* A new empty one of `size` bytes; the caller closes it. Negative where there is no room. */
 int kmln_shadow_new(uint64_t size, struct kmln_error *err);
-/* Copies a range of the device to the same place in the shadow, cut off at the device's end. */
-int kmln_shadow_copy(int shadow, struct kmln_device *device, const struct kmln_range *range,
-	struct kmln_error *err);
+/* Copies a range of the device to byte `at` of the shadow; zeroes become holes. */
+int kmln_shadow_copy(int shadow, uint64_t at, struct kmln_device *device,
+	const struct kmln_range *range, struct kmln_error *err);
+/*
+ * A shadow of the range with its first and last MiB, where partition tables, boot sectors and the
+ * superblocks of most filesystems lie. Returns the descriptor.
+ */
+int kmln_shadow_ends(
+	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err);
 /*
  * A shadow of one ext filesystem that is as long as the range and begins with it, holding all its
  * metadata: whatever e2fsck reads. Returns the descriptor.

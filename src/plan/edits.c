@@ -72,13 +72,14 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 {
 	static const char *const names[] = {
 		[KMLN_EDIT_SHIFT] = "shift",
+		[KMLN_EDIT_COLLAPSE] = "cut",
+		[KMLN_EDIT_EXTEND] = "extend",
 		[KMLN_EDIT_RESIZE] = "resize",
 		[KMLN_EDIT_BYTES] = "bytes",
 		[KMLN_EDIT_MKDIR] = "mkdir",
 		[KMLN_EDIT_PUT] = "put",
 		[KMLN_EDIT_SYMLINK] = "symlink",
 		[KMLN_EDIT_REMOVE] = "remove",
-		[KMLN_EDIT_COLLAPSE] = "collapse",
 	};
 
 	_Static_assert(KMLN_COUNT(names) == KMLN_EDIT_KINDS, "a name for each kind");
@@ -186,6 +187,10 @@ static void print_one(
 	case KMLN_EDIT_COLLAPSE:
 		object = kmln_pool_printf(
 			edits->pool, "-%llu bytes in front", (unsigned long long)e->offset);
+		break;
+	case KMLN_EDIT_EXTEND:
+		object = kmln_pool_printf(
+			edits->pool, "+%llu bytes behind", (unsigned long long)e->size);
 		break;
 	case KMLN_EDIT_RESIZE:
 		object =

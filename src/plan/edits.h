@@ -15,13 +15,14 @@
 
 enum kmln_edit_kind {
 	KMLN_EDIT_SHIFT, /* `offset` empty bytes in front of the image's first byte */
+	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image are taken away */
+	KMLN_EDIT_EXTEND, /* `size` empty bytes behind the image's last byte */
 	KMLN_EDIT_RESIZE, /* the root filesystem, and its partition, to `size` bytes */
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
 	KMLN_EDIT_MKDIR, /* a folder */
 	KMLN_EDIT_PUT, /* a file with this content; see `from` and `replaces` */
 	KMLN_EDIT_SYMLINK, /* a symbolic link to `data` */
-	KMLN_EDIT_REMOVE, /* a file, a link, or a folder with nothing in it */
-	KMLN_EDIT_COLLAPSE, /* `offset` bytes off the image's front */
+	KMLN_EDIT_REMOVE, /* a file, a link or an empty folder goes */
 	KMLN_EDIT_KINDS
 };
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/file.h"
 #include "base/log.h"
 
 struct inline_source {
@@ -80,6 +79,7 @@ static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct k
 		return kmln_tree_remove(tree, e->path, err);
 	case KMLN_EDIT_SHIFT:
 	case KMLN_EDIT_COLLAPSE:
+	case KMLN_EDIT_EXTEND:
 	case KMLN_EDIT_RESIZE:
 	case KMLN_EDIT_BYTES:
 	case KMLN_EDIT_KINDS:
@@ -101,7 +101,10 @@ int kmln_apply_tree(const struct kmln_edits *edits, struct kmln_tree *tree, stru
 	return 0;
 }
 
-int kmln_apply_bytes(const struct kmln_edits *edits, int fd, struct kmln_error *err)
+int kmln_apply_bytes(const struct kmln_edits *edits,
+	int (*write)(void *disk, const void *bytes, size_t size, uint64_t offset,
+		struct kmln_error *err),
+	void *disk, struct kmln_error *err)
 {
 	for (size_t i = 0; i < edits->count; i++) {
 		const struct kmln_edit *e = &edits->items[i];
@@ -109,7 +112,7 @@ int kmln_apply_bytes(const struct kmln_edits *edits, int fd, struct kmln_error *
 
 		if (e->kind != KMLN_EDIT_BYTES)
 			continue;
-		r = kmln_pwrite_all(fd, e->data, e->size, e->offset, err);
+		r = write(disk, e->data, e->size, e->offset, err);
 		if (r < 0)
 			return kmln_wrap(err, "step %s", e->by);
 	}

@@ -70,12 +70,11 @@ struct kmln_tree_ops {
 	/* A second name for `existing`. */
 	int (*link)(struct kmln_tree *tree, const char *path, const char *existing,
 		struct kmln_error *err);
+	/* Takes away a name, and with its last name the object; a folder must be empty. */
+	int (*remove)(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 	/* Sets one extended attribute, in the form in which getxattr(2) gives it. */
 	int (*set_xattr)(struct kmln_tree *tree, const char *path, const char *name,
 		const void *value, size_t size, struct kmln_error *err);
-	/* A name, and what it names where that was the last one. A folder must be empty
-	 * (ENOTEMPTY). */
-	int (*remove)(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 	/* Flushes and frees; the tree is gone even where this fails. */
 	int (*close)(struct kmln_tree *tree, struct kmln_error *err);
 };
@@ -104,9 +103,9 @@ int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint
 	uint32_t minor, const struct kmln_meta *meta, struct kmln_error *err);
 int kmln_tree_link(
 	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err);
+int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
 	const void *value, size_t size, struct kmln_error *err);
-int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 /* Closes and forgets *tree (NULL is fine). */
 int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err);
 /* For cleanup: an error at the end of mere reading is of no interest. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Nameless files (O_TMPFILE) that are linked when done; see output.h. */
-#include "convert/output.h"
+#include "base/output.h"
 
 #include <fcntl.h>
 #include <libgen.h>

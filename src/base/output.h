@@ -3,8 +3,8 @@
  * An image in the making: it has no name until it is complete, so that neither an error nor kill -9
  * leaves a half one behind.
  */
-#ifndef KMLN_CONVERT_OUTPUT_H
-#define KMLN_CONVERT_OUTPUT_H
+#ifndef KMLN_BASE_OUTPUT_H
+#define KMLN_BASE_OUTPUT_H
 
 #include "base/mem.h"
 

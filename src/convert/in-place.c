@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Overlay, proof, journal; see in-place.h. */
+#include "convert/in-place.h"
+
+#include "image/ext-blocks.h"
+#include "image/ext.h"
+#include "image/overlay.h"
+#include "run/apply.h"
+
+/* The disk as it will be, put together of what it is, and what is kept back. */
+struct view {
+	struct kmln_device *overlay, *front, *behind;
+	struct kmln_disk disk; /* all of it */
+	struct kmln_range root;
+	uint64_t cut;
+};
+
+static void view_fini(struct view *view)
+{
+	kmln_device_close(&view->disk.device);
+	kmln_device_close(&view->overlay);
+	kmln_device_close(&view->front);
+	kmln_device_close(&view->behind);
+}
+
+static uint64_t edit_bytes(const struct kmln_edits *edits, enum kmln_edit_kind kind)
+{
+	const struct kmln_edit *edit = kmln_edits_find(edits, kind);
+
+	return !edit ? 0 : kind == KMLN_EDIT_EXTEND ? edit->size : edit->offset;
+}
+
+static int make_view(const struct kmln_in_place *job, struct view *view, struct kmln_error *err)
+{
+	const uint64_t front = edit_bytes(job->edits, KMLN_EDIT_SHIFT);
+	const uint64_t behind = edit_bytes(job->edits, KMLN_EDIT_EXTEND);
+	struct kmln_device *base = job->disk->device;
+	KMLN_BLOCKS struct kmln_blocks free_blocks = {0};
+	struct kmln_part parts[3];
+	size_t count = 0;
+	int r;
+
+	view->cut = edit_bytes(job->edits, KMLN_EDIT_COLLAPSE);
+	if (view->cut > job->root.offset)
+		return kmln_fail(err, KMLN_EINVALID, "the filesystem itself would be cut off");
+	r = kmln_ext_free(base, &job->root, &free_blocks, err);
+	if (r < 0)
+		return r;
+	view->overlay = kmln_device_overlay(base);
+	kmln_overlay_write_through(view->overlay, &job->root, free_blocks.block_size,
+		free_blocks.bits, free_blocks.count);
+	if (front) {
+		view->front = kmln_device_memory(front);
+		parts[count++] = (struct kmln_part){view->front, {0, front}};
+	}
+	parts[count++] = (struct kmln_part){view->overlay, {view->cut, base->size - view->cut}};
+	if (behind) {
+		view->behind = kmln_device_memory(behind);
+		parts[count++] = (struct kmln_part){view->behind, {0, behind}};
+	}
+	view->disk = *job->disk;
+	view->disk.fd = -1;
+	view->disk.device = kmln_device_join(parts, count);
+	view->disk.size = view->disk.device->size;
+	view->root = job->root;
+	view->root.offset += front;
+	view->root.offset -= view->cut;
+	return 0;
+}
+
+static int write_bytes(
+	void *device, const void *bytes, size_t size, uint64_t offset, struct kmln_error *err)
+{
+	return kmln_device_write(device, bytes, size, offset, err);
+}
+
+static int edit_view(const struct kmln_in_place *job, struct view *view, struct kmln_error *err)
+{
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_tree_ext(view->disk.device, &view->root, true, &tree, err);
+
+	if (r == 0)
+		r = kmln_apply_tree(job->edits, tree, job->kit, err);
+	if (r == 0)
+		r = kmln_tree_close(&tree, err);
+	if (r == 0)
+		r = kmln_apply_bytes(job->edits, write_bytes, view->disk.device, err);
+	return r < 0 ? r : job->prove(job->data, &view->disk, &view->root, err);
+}
+
+int kmln_in_place(const struct kmln_in_place *job, struct kmln_error *err)
+{
+	KMLN_CLEANUP(view_fini) struct view view = {.disk.fd = -1};
+	KMLN_DEVICE struct kmln_device *text = NULL;
+	struct kmln_journal_file files[3];
+	struct kmln_journal journal = {.files = files};
+	int r = make_view(job, &view, err);
+
+	if (r == 0)
+		r = edit_view(job, &view, err);
+	if (r < 0)
+		return r;
+	journal.overlay = view.overlay;
+	journal.size = job->disk->size;
+	if (!job->composite) {
+		journal.size = view.disk.size;
+		journal.cut = view.cut;
+		journal.front = view.front;
+		journal.behind = view.behind;
+	} else {
+		r = kmln_composite_files(job->composite, view.front, job->disk->size, view.behind,
+			&text, files, err);
+		if (r < 0)
+			return r;
+		journal.file_count = (size_t)r;
+	}
+	return kmln_journal_commit(job->path, job->disk, &journal, err);
+}

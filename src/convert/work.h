@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What one conversion holds, between its course (convert.c) and its carrying out (carry-out.c). */
+#ifndef KMLN_CONVERT_WORK_H
+#define KMLN_CONVERT_WORK_H
+
+#include "convert/convert.h"
+#include "image/disk.h"
+#include "plan/edits.h"
+
+struct kmln_work {
+	const struct kmln_convert *job;
+	struct kmln_disk source;
+	struct kmln_device
+		*replayed; /* over the source's, with its journal replayed; NULL: not needed */
+	struct kmln_disk from; /* what is converted; its device is borrowed from one of the two */
+	struct kmln_facts *facts;
+	struct kmln_choice choice;
+	struct kmln_goal goal;
+	struct kmln_pool *pool; /* of goal and edits */
+	struct kmln_edits edits;
+};
+
+/* The plan for these facts, with the goal of this conversion. */
+int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
+	struct kmln_edits *edits, struct kmln_error *err);
+/* Makes what was planned, proves it, and only then lets it be seen. */
+int kmln_carry_out(struct kmln_work *work, struct kmln_error *err);
+bool kmln_fs_has(const struct kmln_filesystem *fs, const char *feature);
+
+#endif
