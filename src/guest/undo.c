@@ -14,7 +14,13 @@
 #include "image/initramfs-mark.h"
 
 /* What a path is to become; begins as what is there. */
-enum fate { STAYS, GONE, FILE_AGAIN, LINK_AGAIN };
+enum fate {
+	STAYS,
+	GONE,
+	FILE_AGAIN,
+	LINK_AGAIN,
+	LOST, /* a file that was replaced unread: an older conversion may have made it */
+};
 
 struct place {
 	const struct kmln_state *now;
@@ -141,7 +147,8 @@ static bool is_there(const struct place *place)
 
 static bool is_file(const struct place *place)
 {
-	return place->fate == STAYS ? S_ISREG(place->now->mode) : place->fate == FILE_AGAIN;
+	return place->fate == STAYS ? S_ISREG(place->now->mode)
+				    : place->fate == FILE_AGAIN || place->fate == LOST;
 }
 
 /* The content as it is at this point of the way back; NULL where it was not read. */
@@ -167,7 +174,7 @@ static bool is_as_put(
 	const char *data;
 	size_t size;
 
-	if (is_index(way, item->path))
+	if (is_index(way, item->path) || place->fate == LOST)
 		return true;
 	if (item->timed)
 		return place->fate == STAYS && place->now->size == item->size &&
@@ -219,8 +226,8 @@ static void undo_put(
 	else if (item->was == KMLN_WAS_KEPT)
 		become_file(place, item, item->old, item->old_size, item->was_mtime,
 			item->was_mtime_ns);
-	else if (!is_index(way, item->path))
-		edited(way, item, "what stood there before the conversion was not kept");
+	else
+		*place = (struct place){.now = place->now, .fate = LOST, .item = item};
 }
 
 /* What was the whole content before, where nobody else changed the file. */
@@ -421,6 +428,10 @@ static int plan_places(const struct way *way, struct kmln_error *err)
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (way->places[i].fate == FILE_AGAIN || way->places[i].fate == LINK_AGAIN)
 			r = plan_back(way, &way->places[i], err);
+	for (size_t i = 0; i < count; i++)
+		if (way->places[i].fate == LOST && !is_index(way, way->places[i].now->path))
+			edited(way, way->places[i].item,
+				"what stood there before the conversion was not kept");
 	for (size_t i = count; r == 0 && i-- > 0;)
 		if (way->places[i].fate == GONE)
 			r = plan_gone(way, &way->places[i], err);

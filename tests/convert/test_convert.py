@@ -157,6 +157,7 @@ def golden(name, text):
     text = re.sub(r"\d+ files, [\d.]+ [kM]B", "N files, N MB", text)
     text = re.sub(r"(initrd.img-RELEASE 0644 0:0), [\d.]+ kB", r"\1, N kB", text)
     text = re.sub(r"(grub.cfg 0644 0:0), \d+ bytes", r"\1, N bytes", text)
+    text = re.sub(r"(conversion-1 0644 0:0), [\d.]+ (bytes|kB)", r"\1, N kB", text)
     text = re.sub(r"0x200 \+\d+ bytes", "0x200 +N bytes", text)
     path = GOLDEN / name
     if os.environ.get("KMLN_GOLDEN") == "write":
