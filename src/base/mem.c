@@ -8,6 +8,21 @@
 
 #define BLOCK_SIZE 16384
 
+/*
+ * Under the address sanitizer each object is a block of its own, to the byte, so that a step over
+ * its end is seen.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define SHARED_BLOCKS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SHARED_BLOCKS 0
+#endif
+#endif
+#ifndef SHARED_BLOCKS
+#define SHARED_BLOCKS 1
+#endif
+
 struct block {
 	struct block *next;
 	size_t used, room;
@@ -106,8 +121,9 @@ void *kmln_pool_alloc(struct kmln_pool *pool, size_t size)
 
 	if (size > SIZE_MAX / 2)
 		abort();
-	size = (size + align - 1) & ~(align - 1);
-	if (size > BLOCK_SIZE / 4) {
+	if (SHARED_BLOCKS)
+		size = (size + align - 1) & ~(align - 1);
+	if (!SHARED_BLOCKS || size > BLOCK_SIZE / 4) {
 		/* behind the block that is being filled, so that its rest is not lost */
 		struct block *big = block_new(size);
 

@@ -36,7 +36,7 @@ struct boot_opts {
 	const char *on, *kernel, *initramfs, *append, *format;
 	uint64_t memory, timeout;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
-	bool snapshot, dry_run, unconfined;
+	bool snapshot, dry_run, unconfined, backing;
 };
 
 /* What is known before planning. */
@@ -74,7 +74,7 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 {
 	const struct kmln_filesystem *root;
 	struct stat st;
-	int r = kmln_disk_open(path, false, &boot->disk, err);
+	int r = kmln_disk_open(path, boot->opts->backing ? KMLN_DISK_BACKING : 0, &boot->disk, err);
 
 	if (r < 0)
 		return r;
@@ -397,6 +397,7 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct boot_opts, initramfs), NULL},
 	{"append", 0, KMLN_OPT_TEXT, "WORDS", "more words for the kernel's command line",
 		offsetof(struct boot_opts, append), NULL},
+	KMLN_OPT_BACKING(struct boot_opts),
 	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct boot_opts, dry_run), NULL},
 	{"unconfined", 0, KMLN_OPT_FLAG, NULL,

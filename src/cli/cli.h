@@ -62,6 +62,13 @@ extern const char *const kmln_formats[];
 		"format", 0, KMLN_OPT_CHOICE, "FORMAT", "how to show it: text (default) or json", \
 			offsetof(type, format), kmln_formats \
 	}
+/* --allow-backing, for every command that opens an image. */
+#define KMLN_OPT_BACKING(type) \
+	{ \
+		"allow-backing", 0, KMLN_OPT_FLAG, NULL, \
+			"open the backing, data and extent files that the image names", \
+			offsetof(type, backing), NULL \
+	}
 #define KMLN_OPT_END \
 	{ \
 		.name = NULL \

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "platform/host.h"
 #include "platform/platform.h"
-#include "run/landlock.h"
+#include "base/landlock.h"
 #include "text/json.h"
 
 struct doctor_opts {

@@ -10,9 +10,11 @@
 
 struct options {
 	const char *format;
+	bool backing;
 };
 
 static const struct kmln_opt opts[] = {
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -22,7 +24,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	const struct options *o = values;
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	KMLN_FACTS struct kmln_facts *facts = NULL;
-	int r = kmln_disk_open(argv[0], false, &disk, err);
+	int r = kmln_disk_open(
+		argv[0], KMLN_DISK_SHARED | (o->backing ? KMLN_DISK_BACKING : 0), &disk, err);
 
 	(void)argc;
 	if (r < 0)

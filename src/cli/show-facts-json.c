@@ -91,6 +91,25 @@ static void show_filesystems(struct kmln_json *root, const struct kmln_facts *f)
 	}
 }
 
+static void show_volumes(struct kmln_json *root, const struct kmln_facts *f)
+{
+	struct kmln_json *list = put_array(root, "volumes");
+
+	for (size_t i = 0; i < f->volume_count; i++) {
+		const struct kmln_volume *v = &f->volumes[i];
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_number(o, "partition", v->partition);
+		put_text(o, "type", v->type);
+		put_text(o, "name", v->name);
+		put_text(o, "uuid", v->uuid);
+		put_text(o, "version", v->version);
+		put_text(o, "level", v->level);
+		put_words(o, "members", v->members);
+		put_text(o, "problem", v->problem);
+	}
+}
+
 static void show_os(struct kmln_json *root, const struct kmln_facts *f)
 {
 	struct kmln_json *os = put_object(root, "os"), *init, *packages, *list;
@@ -119,9 +138,43 @@ static void show_os(struct kmln_json *root, const struct kmln_facts *f)
 	}
 }
 
+static void show_loaders(struct kmln_json *root, const struct kmln_facts *f)
+{
+	struct kmln_json *loader, *list;
+
+	if (f->loader) {
+		loader = put_object(root, "boot_loader");
+		put_text(loader, "type", f->loader);
+		put_text(loader, "config", f->loader_config);
+		put_bool(loader, "by_kmln", f->root && !kmln_has_own_loader(f));
+	} else {
+		put_text(root, "boot_loader", NULL);
+	}
+	list = put_array(root, "boot_loaders");
+	for (size_t i = 0; i < f->loader_count; i++) {
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_text(o, "type", f->loaders[i].type);
+		put_text(o, "config", f->loaders[i].config);
+	}
+	list = put_array(root, "boot_entries");
+	for (size_t i = 0; i < f->boot_entry_count; i++) {
+		const struct kmln_boot_entry *e = &f->boot_entries[i];
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_text(o, "type", e->type);
+		put_text(o, "file", e->file);
+		put_text(o, "title", e->title);
+		put_text(o, "version", e->version);
+		put_text(o, "kernel", e->kernel);
+		put_text(o, "initramfs", e->initramfs);
+		put_text(o, "options", e->options);
+	}
+}
+
 static void show_kernels(struct kmln_json *root, const struct kmln_facts *f)
 {
-	struct kmln_json *list = put_array(root, "kernels"), *loader;
+	struct kmln_json *list = put_array(root, "kernels");
 
 	for (size_t i = 0; i < f->kernel_count; i++) {
 		const struct kmln_kernel *k = &f->kernels[i];
@@ -134,19 +187,13 @@ static void show_kernels(struct kmln_json *root, const struct kmln_facts *f)
 		put_bool(o, "initramfs_by_kmln", k->initramfs_ours);
 		put_text(o, "modules", k->modules);
 		put_bool(o, "indexed", k->indexed);
+		put_text(o, "compression", k->compression);
 		put_bool(o, "uml", k->uml);
 		put_words(o, "drivers", k->drivers);
 		put_number(o, "files", k->file_count);
 		put_number(o, "bytes", k->bytes);
 	}
-	if (!f->loader) {
-		put_text(root, "boot_loader", NULL);
-		return;
-	}
-	loader = put_object(root, "boot_loader");
-	put_text(loader, "type", f->loader);
-	put_text(loader, "config", f->loader_config);
-	put_bool(loader, "by_kmln", f->root && !kmln_has_own_loader(f));
+	show_loaders(root, f);
 }
 
 static void show_settings(struct kmln_json *root, const struct kmln_facts *f)
@@ -181,6 +228,84 @@ static void show_settings(struct kmln_json *root, const struct kmln_facts *f)
 	}
 }
 
+/* As NULL-ended lists are put, for one that is counted. */
+static void put_list(
+	struct kmln_json *object, const char *key, const char *const *texts, size_t count)
+{
+	struct kmln_json *array = put_array(object, key);
+
+	for (size_t i = 0; i < count; i++)
+		kmln_json_add(array, kmln_json_text(texts[i]));
+}
+
+static void show_storage(struct kmln_json *root, const struct kmln_facts *f)
+{
+	struct kmln_json *list = put_array(root, "crypttab");
+
+	for (size_t i = 0; i < f->crypttab_count; i++) {
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_text(o, "name", f->crypttab[i].name);
+		put_text(o, "device", f->crypttab[i].device);
+		put_text(o, "key", f->crypttab[i].key);
+		put_text(o, "options", f->crypttab[i].options);
+		put_number(o, "line", f->crypttab[i].line);
+	}
+	list = put_array(root, "swap");
+	for (size_t i = 0; i < f->swap_count; i++) {
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_text(o, "device", f->swaps[i].device);
+		put_text(o, "source", f->swaps[i].source);
+		put_bool(o, "resume", f->swaps[i].resume);
+	}
+}
+
+static void show_services(struct kmln_json *root, const struct kmln_facts *f)
+{
+	struct kmln_json *services = put_object(root, "services"), *list;
+
+	put_text(services, "manager", f->service_manager);
+	put_text(services, "default", f->default_target);
+	list = put_array(services, "list");
+	for (size_t i = 0; i < f->service_count; i++) {
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_text(o, "name", f->services[i].name);
+		put_text(o, "by", f->services[i].by);
+		put_bool(o, "masked", f->services[i].masked);
+	}
+}
+
+/* What else matters when a guest moves. */
+static void show_marks(struct kmln_json *root, const struct kmln_facts *f)
+{
+	struct kmln_json *list = put_array(root, "network_names"), *selinux;
+
+	for (size_t i = 0; i < f->mac_name_count; i++) {
+		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
+
+		put_text(o, "mac", f->mac_names[i].mac);
+		put_text(o, "name", f->mac_names[i].name);
+		put_text(o, "file", f->mac_names[i].file);
+	}
+	show_storage(root, f);
+	show_services(root, f);
+	if (f->has_securetty)
+		put_list(root, "securetty", f->securetty, f->securetty_count);
+	else
+		put_text(root, "securetty", NULL);
+	put_text(root, "machine_id", f->machine_id);
+	if (f->selinux) {
+		selinux = put_object(root, "selinux");
+		put_text(selinux, "mode", f->selinux);
+		put_text(selinux, "policy", f->selinux_policy);
+	} else {
+		put_text(root, "selinux", NULL);
+	}
+	put_list(root, "container_marks", f->container_marks, f->container_mark_count);
+}
+
 static int show_platforms(
 	struct kmln_json *root, const struct kmln_facts *f, struct kmln_error *err)
 {
@@ -207,15 +332,20 @@ int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 
 	put_text(image, "format", f->format);
 	put_number(image, "size", f->size);
+	put_number(image, "file_size", f->file_size);
 	put_number(image, "allocated", f->allocated);
+	put_text(image, "backing", f->backing);
 	show_table(root, f);
 	show_filesystems(root, f);
+	show_volumes(root, f);
 	put_text(root, "root_problem", f->root_problem);
 	if (f->root) {
 		show_os(root, f);
 		show_kernels(root, f);
 		show_settings(root, f);
+		show_marks(root, f);
 	}
+	put_list(root, "notes", f->notes, f->note_count);
 	show_platforms(root, f, err);
 	return kmln_json_print_free(root, stdout, err);
 }

@@ -11,12 +11,15 @@
 
 struct options {
 	const char *out, *format;
-	bool dry_run, force;
+	bool dry_run, force, backing;
 };
 
 static const struct kmln_opt opts[] = {
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "make a copy as IMAGE was; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
+	{"allow-backing", 0, KMLN_OPT_FLAG, NULL,
+		"open the files that IMAGE names: a backing file, or those with its data",
+		offsetof(struct options, backing), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
 		offsetof(struct options, dry_run), NULL},
 	{"force", 'f', KMLN_OPT_FLAG, NULL,
@@ -33,6 +36,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	struct kmln_undo_job job = {
 		.image = argv[0],
 		.out = o->out,
+		.backing = o->backing,
 		.dry_run = o->dry_run,
 		.force = o->force,
 	};

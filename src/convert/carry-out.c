@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "convert/beside.h"
 #include "convert/composite.h"
 #include "convert/in-place.h"
 #include "image/check.h"
@@ -44,7 +45,7 @@ static int copy_disk(struct kmln_work *work, int fd, struct kmln_error *err)
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	const struct kmln_edit *extend = kmln_edits_find(&work->edits, KMLN_EDIT_EXTEND);
 	uint64_t offset = shift ? shift->offset : 0;
-	uint64_t bytes = (offset + (resize ? resize->size : work->from.size) + 511) & ~511ull;
+	uint64_t bytes = offset + (resize ? resize->size : work->from.size);
 	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
 	KMLN_DISK struct kmln_disk small = {.fd = -1}, to = {.fd = -1};
 	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
@@ -52,8 +53,8 @@ static int copy_disk(struct kmln_work *work, int fd, struct kmln_error *err)
 	struct kmln_ext_super super;
 	int r;
 
-	/* a partition is whole sectors long, a file may be less */
-	bytes += extend ? extend->size : 0;
+	/* a partition is whole sectors long, a file may be less; extend counts that in */
+	bytes = extend ? bytes + extend->size : (bytes + 511) & ~511ull;
 	if (ftruncate(fd, (off_t)bytes) < 0)
 		return kmln_fail_sys(err, errno, "make room");
 	r = kmln_disk_wrap(fd, &to, err);
@@ -160,10 +161,14 @@ static int reformat(const struct kmln_work *work, int raw, int fd, struct kmln_e
 static int make_copy(struct kmln_work *work, struct kmln_error *err)
 {
 	KMLN_OUTPUT struct kmln_output raw = {.fd = -1}, output = {.fd = -1};
+	KMLN_BESIDE_OUTPUTS struct kmln_beside_outputs beside = {.count = 0};
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	const struct kmln_range range = root_range(work);
-	int r = kmln_output_open(work->job->out, work->job->force, &raw, err);
+	const bool force = work->job->force, is_raw = kmln_eq(work->job->format, "raw");
+	int r = kmln_output_open(work->job->out, force, &raw, err);
 
+	if (r == 0)
+		r = kmln_beside_write(&work->beside, work->job->out, force, &beside, err);
 	if (r < 0)
 		return r;
 	r = fill(work, raw.fd, &disk, err);
@@ -171,12 +176,14 @@ static int make_copy(struct kmln_work *work, struct kmln_error *err)
 		r = verify(work, &disk, &range, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", work->job->out);
-	if (kmln_eq(work->job->format, "raw"))
-		return kmln_output_publish(&raw, work->job->force, err);
-	r = kmln_output_open(work->job->out, work->job->force, &output, err);
-	if (r == 0)
+	if (!is_raw)
+		r = kmln_output_open(work->job->out, force, &output, err);
+	if (r == 0 && !is_raw)
 		r = reformat(work, raw.fd, output.fd, err);
-	return r < 0 ? r : kmln_output_publish(&output, work->job->force, err);
+	/* the image is the last to appear: where it is, all is there */
+	if (r == 0)
+		r = kmln_beside_publish(&beside, force, err);
+	return r < 0 ? r : kmln_output_publish(is_raw ? &raw : &output, force, err);
 }
 
 static int change_in_place(struct kmln_work *work, struct kmln_error *err)
@@ -189,6 +196,7 @@ static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 		.root = work->facts->root->range,
 		.edits = &work->edits,
 		.kit = work->choice.kit.tree,
+		.beside = &work->beside,
 		.prove = verify,
 		.data = work,
 	};
@@ -219,7 +227,7 @@ int kmln_carry_out(struct kmln_work *work, struct kmln_error *err)
 	if (!work->job->in_place)
 		return make_copy(work, err);
 	/* a plan with nothing in it leaves the image untouched, to the last byte */
-	if (!work->edits.count)
+	if (!work->edits.count && !work->beside.count)
 		return 0;
 	return change_in_place(work, err);
 }

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "convert/loader.h"
 #include "convert/work.h"
-#include "guest/grub.h"
 #include "guest/initramfs.h"
 #include "image/check.h"
 #include "image/ext.h"
@@ -23,6 +23,7 @@
 
 static void work_fini(struct kmln_work *work)
 {
+	kmln_beside_fini(&work->beside);
 	kmln_edits_fini(&work->edits);
 	kmln_choice_close(&work->choice);
 	kmln_facts_free(work->facts);
@@ -83,7 +84,9 @@ static int check_source(struct kmln_work *work, struct kmln_error *err)
 static int read_source(struct kmln_work *work, struct kmln_error *err)
 {
 	const bool write = work->job->in_place && !work->job->dry_run;
-	int r = kmln_disk_open(work->job->image, write, &work->source, err);
+	const unsigned flags =
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0);
+	int r = kmln_disk_open(work->job->image, flags, &work->source, err);
 
 	if (r < 0)
 		return r;
@@ -97,14 +100,16 @@ static int read_source(struct kmln_work *work, struct kmln_error *err)
 	return r < 0 ? kmln_wrap(err, "%s", work->job->image) : 0;
 }
 
-/* Our initramfs, for a guest that does not boot by a loader of its own. */
+/* Our initramfs, for a guest that does not go on booting by a loader of its own. */
 static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struct kmln_error *err)
 {
 	const struct kmln_kernel *kernel = work->goal.kernel;
 	KMLN_BUF struct kmln_buf bytes = {0};
+	const struct kmln_planning planning = {
+		.facts = work->facts, .platform = work->job->to, .goal = &work->goal};
 	int r;
 
-	if (kmln_has_own_loader(work->facts) && !work->goal.from_kit)
+	if (kmln_keeps_loader(&planning) && !work->goal.from_kit)
 		return 0;
 	r = kmln_initramfs_build(work->choice.kit.tree ? work->choice.kit.tree : guest,
 		kernel->modules, &bytes, err);
@@ -121,9 +126,10 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->facts->root;
 	KMLN_TREE struct kmln_tree *guest = NULL;
-	struct kmln_grub grub;
+	const char *beside = work->job->in_place ? work->job->image : work->job->out;
 	int r = kmln_check_guest(work->facts, err);
 
+	work->goal.form = work->job->form;
 	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	if (r == 0)
 		r = kmln_tree_ext(work->from.device, &root->range, false, &guest, err);
@@ -137,14 +143,13 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 	work->goal.record = true;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
 	r = make_initramfs(work, guest, err);
-	if (r == 0 && !kmln_has_own_loader(work->facts)) {
-		r = kmln_grub_make(work->pool, root->partition ? root->partition : 1, &grub, err);
-		if (r == 0) {
-			work->goal.grub_boot = grub.boot;
-			work->goal.grub_core = grub.core;
-			work->goal.grub_core_size = grub.core_size;
-		}
-	}
+	if (r == 0)
+		r = kmln_loader_prepare(&work->from, work->facts, work->pool, &work->goal, err);
+	if (r == 0 && beside)
+		r = kmln_beside_make(&work->goal, work->facts,
+			work->choice.kit.tree ? work->choice.kit.tree : guest, beside,
+			work->job->in_place ? work->source.format : work->job->format, work->pool,
+			&work->beside, err);
 	return r;
 }
 
@@ -218,13 +223,17 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 		return kmln_fail(
 			err, KMLN_EUSAGE, "--to %s: kmln converts to kvm only", job->to->name);
 	if (job->in_place)
-		return 0;
+		return job->dry_run ? 0 : kmln_beside_check(job->form, job->image, job->force, err);
 	if (!job->dry_run && (!*copy || kmln_ends(copy, "/")))
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not the name of a file", copy);
 	/* said now, and not when a kernel has been fetched for nothing */
 	if (!job->dry_run && stat(dirname(copy), &to) < 0)
 		return kmln_fail_sys(err, errno, "%s", job->out);
-	if (job->dry_run || stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
+	if (job->dry_run)
+		return 0;
+	if (kmln_beside_check(job->form, job->out, job->force, err) < 0)
+		return -err->code;
+	if (stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
 		return 0;
 	if (from.st_dev == to.st_dev && from.st_ino == to.st_ino)
 		return kmln_fail(err, KMLN_EUSAGE, "%s would be written over itself", job->image);

@@ -14,11 +14,13 @@ struct kmln_convert {
 	const struct kmln_platform *to;
 	const char *out; /* NULL with dry_run or in_place; the descriptor's name with "composite" */
 	const char *format; /* of the output: "raw", "qcow2", "vmdk", "vdi"; "composite" in place */
+	bool backing; /* the files that the image names may be opened */
 	bool in_place; /* the image itself is converted */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
+	enum kmln_boot_form form;
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
 	bool dry_run; /* plan only */
-	bool force; /* an existing `out` is replaced */
+	bool force; /* an existing `out`, or file beside it, is replaced */
 	/* Called with the finished plan, before anything is made; NULL: not wanted. */
 	int (*show)(const struct kmln_edits *edits, struct kmln_error *err);
 };

@@ -36,12 +36,15 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 	const uint64_t behind = edit_bytes(job->edits, KMLN_EDIT_EXTEND);
 	struct kmln_device *base = job->disk->device;
 	KMLN_BLOCKS struct kmln_blocks free_blocks = {0};
+	const struct kmln_edit *cut = kmln_edits_find(job->edits, KMLN_EDIT_COLLAPSE);
+	uint64_t end = cut ? cut->offset + cut->size : base->size;
 	struct kmln_part parts[3];
 	size_t count = 0;
 	int r;
 
 	view->cut = edit_bytes(job->edits, KMLN_EDIT_COLLAPSE);
-	if (view->cut > job->root.offset)
+	if (view->cut > job->root.offset || end > base->size ||
+		end - job->root.size < job->root.offset)
 		return kmln_fail(err, KMLN_EINVALID, "the filesystem itself would be cut off");
 	r = kmln_ext_free(base, &job->root, &free_blocks, err);
 	if (r < 0)
@@ -53,7 +56,7 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 		view->front = kmln_device_memory(front);
 		parts[count++] = (struct kmln_part){view->front, {0, front}};
 	}
-	parts[count++] = (struct kmln_part){view->overlay, {view->cut, base->size - view->cut}};
+	parts[count++] = (struct kmln_part){view->overlay, {view->cut, end - view->cut}};
 	if (behind) {
 		view->behind = kmln_device_memory(behind);
 		parts[count++] = (struct kmln_part){view->behind, {0, behind}};
@@ -93,6 +96,7 @@ int kmln_in_place(const struct kmln_in_place *job, struct kmln_error *err)
 	KMLN_CLEANUP(view_fini) struct view view = {.disk.fd = -1};
 	KMLN_DEVICE struct kmln_device *text = NULL;
 	struct kmln_journal_file files[3];
+	KMLN_BESIDE_JOURNAL struct kmln_beside_journal beside = {.count = 0};
 	struct kmln_journal journal = {.files = files};
 	int r = make_view(job, &view, err);
 
@@ -107,6 +111,11 @@ int kmln_in_place(const struct kmln_in_place *job, struct kmln_error *err)
 		journal.cut = view.cut;
 		journal.front = view.front;
 		journal.behind = view.behind;
+		r = kmln_beside_remember(job->beside, job->path, &beside, err);
+		if (r < 0)
+			return r;
+		journal.files = beside.files;
+		journal.file_count = beside.count;
 	} else {
 		r = kmln_composite_files(job->composite, view.front, job->disk->size, view.behind,
 			&text, files, err);

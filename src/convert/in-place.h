@@ -7,6 +7,7 @@
 #ifndef KMLN_CONVERT_IN_PLACE_H
 #define KMLN_CONVERT_IN_PLACE_H
 
+#include "convert/beside.h"
 #include "convert/composite.h"
 #include "plan/edits.h"
 #include "tree/tree.h"
@@ -19,6 +20,7 @@ struct kmln_in_place {
 	struct kmln_tree *kit; /* for contents from a kernel kit, or NULL */
 	/* Front and end become files beside the image, which stays where it is; or NULL. */
 	const struct kmln_composite *composite;
+	const struct kmln_beside *beside; /* more files to be made beside it; not with composite */
 	/*
 	 * Looks at the disk as it will be; an error here leaves the image as it was. `root` is
 	 * where the filesystem then lies.

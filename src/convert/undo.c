@@ -2,6 +2,7 @@
 /* The course of taking conversions back; see undo.h. */
 #include "convert/undo.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,7 +69,9 @@ static int replay(struct work *work, struct kmln_error *err)
 static int read_source(struct work *work, struct kmln_error *err)
 {
 	const bool write = !work->job->out && !work->job->dry_run;
-	int r = kmln_disk_open(work->job->image, write, &work->source, err);
+	const unsigned flags =
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0);
+	int r = kmln_disk_open(work->job->image, flags, &work->source, err);
 
 	if (r < 0)
 		return r;
@@ -187,21 +190,6 @@ static int prove(void *data, const struct kmln_disk *disk, const struct kmln_ran
 	return r < 0 ? kmln_wrap(err, "after taking it back") : 0;
 }
 
-static int change_in_place(struct work *work, struct kmln_error *err)
-{
-	const struct kmln_in_place job = {
-		.path = work->job->image,
-		.disk = &work->source,
-		.root = work->facts->root->range,
-		.edits = &work->edits,
-		.prove = prove,
-		.data = work,
-	};
-	int r = work->replayed ? kmln_check_preen(work->source.device, &job.root, err) : 0;
-
-	return r < 0 ? r : kmln_in_place(&job, err);
-}
-
 static int write_bytes(
 	void *device, const void *bytes, size_t size, uint64_t offset, struct kmln_error *err)
 {
@@ -212,7 +200,8 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 {
 	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
 	const uint64_t front = cut ? cut->offset : 0;
-	const struct kmln_part part = {work->from.device, {front, work->from.size - front}};
+	const struct kmln_part part = {
+		work->from.device, {front, cut ? cut->size : work->from.size}};
 	KMLN_DEVICE struct kmln_device *rest = kmln_device_join(&part, 1);
 	struct kmln_range range = work->facts->root->range;
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
@@ -247,6 +236,56 @@ static int make_copy(struct work *work, struct kmln_error *err)
 	if (r < 0)
 		return kmln_wrap(err, "%s", work->job->out);
 	return kmln_output_publish(&output, work->job->force, err);
+}
+
+/*
+ * The host's filesystem cannot cut a file in front: a copy takes the image's name when it is
+ * complete. The lock is on the old file, and nobody opens that by name any more.
+ */
+static int replace_by_copy(struct work *work, struct kmln_error *err)
+{
+	KMLN_OUTPUT struct kmln_output output = {.fd = -1};
+	KMLN_FREE char *path = realpath(work->job->image, NULL);
+	struct stat st;
+	int r;
+
+	if (!path || fstat(work->source.fd, &st) < 0)
+		return kmln_fail_sys(err, errno, "%s", work->job->image);
+	kmln_note("the host's filesystem cannot cut a file in front: the image is written anew");
+	r = kmln_output_open(path, true, &output, err);
+	if (r == 0 && (fchown(output.fd, st.st_uid, st.st_gid) < 0 ||
+			      fchmod(output.fd, st.st_mode & 07777) < 0))
+		r = kmln_fail_sys(err, errno, "%s", path);
+	if (r == 0)
+		r = fill(work, output.fd, err);
+	return r < 0 ? r : kmln_output_publish(&output, true, err);
+}
+
+static int change_in_place(struct work *work, struct kmln_error *err)
+{
+	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
+	const struct kmln_in_place job = {
+		.path = work->job->image,
+		.disk = &work->source,
+		.root = work->facts->root->range,
+		.edits = &work->edits,
+		.prove = prove,
+		.data = work,
+	};
+	struct stat st;
+	int r = 0;
+
+	if (cut && (!kmln_eq(work->source.format, "raw") || fstat(work->source.fd, &st) < 0 ||
+			   !S_ISREG(st.st_mode)))
+		return kmln_fail(err, KMLN_EINVALID,
+			"what was a bare filesystem cannot be one again in a %s image; -o OUT makes a "
+			"raw copy that is",
+			work->source.format);
+	if (cut && !kmln_can_shift(work->job->image))
+		return replace_by_copy(work, err);
+	if (work->replayed)
+		r = kmln_check_preen(work->source.device, &job.root, err);
+	return r < 0 ? r : kmln_in_place(&job, err);
 }
 
 static int check_names(const struct kmln_undo_job *job, struct kmln_error *err)

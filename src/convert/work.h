@@ -3,6 +3,7 @@
 #ifndef KMLN_CONVERT_WORK_H
 #define KMLN_CONVERT_WORK_H
 
+#include "convert/beside.h"
 #include "convert/convert.h"
 #include "image/disk.h"
 #include "plan/edits.h"
@@ -18,6 +19,7 @@ struct kmln_work {
 	struct kmln_goal goal;
 	struct kmln_pool *pool; /* of goal and edits */
 	struct kmln_edits edits;
+	struct kmln_beside beside; /* files that come with the image */
 };
 
 /* The plan for these facts, with the goal of this conversion. */

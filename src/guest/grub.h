@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* GRUB's own images for a BIOS, made by its own tool; who writes them to the disk is step-loader.c.
- */
+/* GRUB's own images, made by its own tool; who writes them to a disk is step-loader.c. */
 #ifndef KMLN_GUEST_GRUB_H
 #define KMLN_GUEST_GRUB_H
 
@@ -13,10 +12,14 @@ struct kmln_grub {
 };
 
 /*
- * `partition` (from 1) of an MBR disk holds /boot/grub. KMLN_ELACK where GRUB's files or its tool
- * are not installed.
+ * For a BIOS. /boot/grub is in the given partition of the disk that GRUB was started from:
+ * "msdos1", "gpt3". KMLN_ELACK where GRUB's files or its tool are not installed.
  */
-int kmln_grub_make(
-	struct kmln_pool *pool, unsigned partition, struct kmln_grub *grub, struct kmln_error *err);
+int kmln_grub_make(struct kmln_pool *pool, const char *partition, struct kmln_grub *grub,
+	struct kmln_error *err);
+
+/* The program for UEFI: finds /boot/grub/grub.cfg on the filesystem with this UUID. */
+int kmln_grub_make_efi(struct kmln_pool *pool, const char *uuid, const char **program, size_t *size,
+	struct kmln_error *err);
 
 #endif

@@ -161,18 +161,20 @@ char *kmln_record_bytes_sum(struct kmln_pool *pool, uint64_t offset, const char 
 static void write_bytes(struct kmln_buf *out, const struct kmln_edit *e)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	bool zero = e->replaces && all_zero(e->replaces, e->size);
+	bool known = e->replaces && e->replaces_size;
+	bool zero = known && all_zero(e->replaces, e->size);
 
 	write_head(out, KMLN_RECORD_BYTES, e);
 	kmln_buf_printf(out, " offset=%llu size=%llu", (unsigned long long)e->offset,
 		(unsigned long long)e->size);
 	write_text(out, "sum", kmln_record_bytes_sum(pool, e->offset, e->data, e->size));
 	write_text(out, "was",
-		kmln_record_was_name(zero	   ? KMLN_WAS_ZERO
-				     : e->replaces ? KMLN_WAS_KEPT
-						   : KMLN_WAS_ABSENT));
+		kmln_record_was_name(!e->replaces ? KMLN_WAS_ABSENT
+				     : !known	  ? KMLN_WAS_UNKNOWN
+				     : zero	  ? KMLN_WAS_ZERO
+						  : KMLN_WAS_KEPT));
 	write_why(out, e);
-	if (e->replaces && !zero)
+	if (known && !zero)
 		write_lines(out, '-', e->replaces, e->size);
 }
 

@@ -309,8 +309,9 @@ static int check_fields(const struct parser *parser, const struct kmln_record_it
 		may &= ~B_BEFORE;
 	if (item->was == KMLN_WAS_ZERO && item->kind != KMLN_RECORD_BYTES)
 		return bad(parser, err, "only bytes of the disk can have been zeros");
-	if (item->was == KMLN_WAS_UNKNOWN && item->kind != KMLN_RECORD_PUT)
-		return bad(parser, err, "only a file can have been there unread");
+	if (item->was == KMLN_WAS_UNKNOWN && item->kind != KMLN_RECORD_PUT &&
+		item->kind != KMLN_RECORD_BYTES)
+		return bad(parser, err, "only files and bytes can have been there unread");
 	if ((seen & must) != must || (seen & ~may))
 		return bad(parser, err, "a field is missing, or has no meaning there");
 	return 0;

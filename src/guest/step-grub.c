@@ -6,16 +6,18 @@
 #include <string.h>
 
 #include "guest/boot-files.h"
+#include "guest/grub-config.h"
 #include "guest/vouch.h"
 
-#define MARK "# Written by kmln"
 #define CONFIG "/boot/grub/grub.cfg"
 
 bool kmln_has_own_loader(const struct kmln_facts *facts)
 {
 	const struct kmln_known_file *config = kmln_facts_file(facts, CONFIG);
+	bool in_esp = facts->esp && facts->esp->has_loader && !facts->esp->loader_sum;
 
-	return facts->boot && facts->loader && !(config->data && kmln_starts(config->data, MARK));
+	return ((facts->boot && facts->loader) || in_esp) &&
+	       !(config->data && kmln_starts(config->data, KMLN_GRUB_MARK));
 }
 
 /*
@@ -33,7 +35,7 @@ static const char *unreadable_feature(const struct kmln_filesystem *root)
 	return NULL;
 }
 
-/* Where a folder or file lies for GRUB: as in the guest, since /boot is on the root filesystem. */
+/* Where a file lies for GRUB: as in the guest, since /boot is on the root filesystem. */
 static void write_config(struct kmln_buf *out, struct kmln_planning *planning, const char *boot)
 {
 	const struct kmln_facts *facts = planning->facts;
@@ -43,23 +45,15 @@ static void write_config(struct kmln_buf *out, struct kmln_planning *planning, c
 		goal->initramfs ? kmln_pool_printf(pool, "%s/%s", boot,
 					  kmln_initramfs_name(pool, facts, goal->kernel->release))
 				: goal->kernel->initramfs;
+	const struct kmln_grub_config config = {
+		.title = goal->kernel->release,
+		.uuid = facts->root->uuid,
+		.kernel = kmln_pool_printf(pool, "%s%s", boot, strrchr(goal->kernel->image, '/')),
+		.initramfs = initramfs,
+		.words = kmln_kernel_words(pool, facts),
+	};
 
-	kmln_buf_printf(out,
-		MARK
-		", and written again by it; entries of your own go into custom.cfg beside it.\n"
-		"serial --unit=0 --speed=115200\n"
-		"terminal_input serial console\n"
-		"terminal_output serial console\n"
-		"set timeout=1\n"
-		"search --no-floppy --fs-uuid --set=root %s\n"
-		"menuentry 'Linux %s' {\n"
-		"\tlinux %s%s %s\n",
-		facts->root->uuid, goal->kernel->release, boot, strrchr(goal->kernel->image, '/'),
-		kmln_kernel_words(pool, facts));
-	if (initramfs)
-		kmln_buf_printf(out, "\tinitrd %s\n", initramfs);
-	kmln_buf_str(
-		out, "}\nif [ -f $prefix/custom.cfg ]; then\n\tsource $prefix/custom.cfg\nfi\n");
+	kmln_grub_config(&config, out);
 }
 
 /* GRUB's own words are divided by blanks, and a guest may call its folders as it likes. */
@@ -90,7 +84,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	const char *boot, *folder;
 	int r;
 
-	if (!planning->platform->needs_loader || kmln_has_own_loader(facts))
+	if (!kmln_wants_loader(planning) || kmln_has_own_loader(facts))
 		return 0;
 	if (!facts->loader)
 		kmln_missing(planning, "a boot loader configuration");
@@ -108,7 +102,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	if (feature)
 		return kmln_fail(err, KMLN_EINVALID,
 			"the filesystem has the feature %s, which GRUB cannot read: it could not load "
-			"the kernel from it",
+			"the kernel from it; --boot disk puts the kernel on a disk of its own",
 			feature);
 	r = kmln_want_folder(planning, "grub", "/boot", &boot, err);
 	if (r == 0)

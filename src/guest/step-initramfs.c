@@ -28,7 +28,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	if (!planning->platform->needs_kernel)
 		return 0;
 	/* a loader of the guest's own starts its kernel with what that needs */
-	if (own && planning->platform->needs_loader && kmln_has_own_loader(facts))
+	if (own && kmln_keeps_loader(planning))
 		return 0;
 	if (!own || !own->initramfs_ours)
 		kmln_missing(planning, "an initramfs with this platform's drivers");

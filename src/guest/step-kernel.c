@@ -111,11 +111,11 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	}
 	if (!planning->edits || !planning->goal->from_kit)
 		return 0;
-	if (planning->platform->needs_loader && kmln_has_own_loader(planning->facts))
+	if (kmln_keeps_loader(planning))
 		return kmln_fail(err, KMLN_EINVALID,
 			"the guest boots by a %s of its own, which would not start a kernel that kmln "
 			"puts in: install one in the guest",
-			planning->facts->loader);
+			planning->facts->loader ? planning->facts->loader : "boot loader");
 	return put_kit(planning, err);
 }
 

@@ -1,115 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The first sectors: partition table, GRUB's boot sector and its core image in the gap before the
- * first partition. Both images are patched as grub-install would: boot.img learns where core.img
- * begins, and core.img's first sector learns where its rest lies.
+ * What starts the machine: the partition table of a new disk, GRUB's boot sector and its core image
+ * (in the gap before the first partition, or in a GPT's BIOS boot partition), and GRUB's program in
+ * the EFI system partition. A disk with a GPT gets both kinds where it has room for both.
  */
 #include "guest/steps.h"
 
-#include <endian.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "guest/disk-layout.h"
+#include "guest/mbr.h"
+#include "guest/partitioning.h"
 #include "guest/vouch.h"
 
-/* Offsets in the boot sector. */
-#define BOOT_CORE_SECTOR 0x5c /* u64: where core.img begins */
-#define BOOT_DRIVE_CHECK 0x66 /* two bytes: a jump that trusts the BIOS's drive number, or not */
-#define BOOT_CODE_SIZE 0x1b8
-#define MBR_DISK_ID 0x1b8
-#define MBR_TABLE 0x1be
-#define MBR_MAGIC 0x1fe
+#define CORE_WHY "GRUB's core"
 
-/* Offsets in core.img's first sector: the block list's one entry. */
-#define CORE_REST_SECTOR 0x1f4 /* u64 */
-#define CORE_REST_COUNT 0x1fc /* u16 */
-
-static void put_le64(char *at, uint64_t value)
-{
-	value = htole64(value);
-	memcpy(at, &value, sizeof(value));
-}
-
-static void put_le32(char *at, uint32_t value)
-{
-	value = htole32(value);
-	memcpy(at, &value, sizeof(value));
-}
-
-static void put_le16(char *at, uint16_t value)
-{
-	value = htole16(value);
-	memcpy(at, &value, sizeof(value));
-}
-
-/* A place in cylinders, heads and sectors, as old readers of the table expect it (255 heads, 63
- * sectors). */
-static void put_chs(char *at, uint64_t sector)
-{
-	uint64_t cylinder = sector / (255 * 63);
-
-	if (cylinder > 1023) {
-		memcpy(at, "\xfe\xff\xff", 3);
-		return;
-	}
-	at[0] = (char)(sector / 63 % 255);
-	at[1] = (char)((sector % 63 + 1) | (cylinder >> 2 & 0xc0));
-	at[2] = (char)cylinder;
-}
-
-/* One active Linux partition behind the first MiB; the id comes from the UUID, so it is as unique.
+/*
+ * The bytes that stand there now. NULL where a shift makes the place; "" with a size of 0 where it
+ * is on the disk already and inspect did not look at it.
  */
-static void make_table(char *sector, const struct kmln_filesystem *root, uint64_t bytes)
+static const char *known_bytes(
+	const struct kmln_facts *facts, uint64_t offset, size_t size, uint64_t *known)
 {
-	uint64_t start = KMLN_FIRST_PARTITION / KMLN_SECTOR;
-	uint64_t count = (bytes + KMLN_SECTOR - 1) / KMLN_SECTOR;
-	unsigned long id = root->uuid ? strtoul(root->uuid, NULL, 16) : 0;
-	char *entry = sector + MBR_TABLE;
+	uint64_t start = facts->bios_boot ? facts->bios_boot->range.offset : 0;
 
-	put_le32(sector + MBR_DISK_ID, id ? (uint32_t)id : 0x6b6d6c6e);
-	entry[0] = (char)0x80;
-	put_chs(entry + 1, start);
-	entry[4] = (char)0x83;
-	put_chs(entry + 5, start + count - 1);
-	put_le32(entry + 8, (uint32_t)start);
-	put_le32(entry + 12, (uint32_t)count);
-	memcpy(sector + MBR_MAGIC, "\x55\xaa", 2);
-}
-
-static char *make_boot_sector(struct kmln_planning *planning, uint64_t root_bytes)
-{
-	const struct kmln_facts *facts = planning->facts;
-	char *sector = kmln_pool_alloc(planning->edits->pool, KMLN_SECTOR);
-
-	if (facts->table)
-		memcpy(sector, facts->head, KMLN_SECTOR);
-	else
-		make_table(sector, facts->root, root_bytes);
-	memcpy(sector, planning->goal->grub_boot, BOOT_CODE_SIZE);
-	put_le64(sector + BOOT_CORE_SECTOR, 1);
-	memcpy(sector + BOOT_DRIVE_CHECK, "\x90\x90", 2);
-	return sector;
-}
-
-static char *make_core(struct kmln_planning *planning, size_t *size)
-{
-	size_t sectors = (planning->goal->grub_core_size + KMLN_SECTOR - 1) / KMLN_SECTOR;
-	char *core = kmln_pool_alloc(planning->edits->pool, sectors * KMLN_SECTOR);
-
-	memcpy(core, planning->goal->grub_core, planning->goal->grub_core_size);
-	put_le64(core + CORE_REST_SECTOR, 2);
-	put_le16(core + CORE_REST_COUNT, (uint16_t)(sectors - 1));
-	*size = sectors * KMLN_SECTOR;
-	return core;
+	*known = size;
+	if (offset + size <= facts->head_size)
+		return facts->head + offset;
+	if (facts->bios_boot && offset >= start &&
+		offset + size <= start + facts->bios_boot_head_size)
+		return facts->bios_boot_head + (offset - start);
+	*known = 0;
+	return facts->table ? "" : NULL;
 }
 
 /* Bytes that the disk has already are no edit. */
 static int want_bytes(struct kmln_planning *planning, uint64_t offset, const char *data,
 	size_t size, const char *why, struct kmln_error *err)
 {
-	const struct kmln_facts *facts = planning->facts;
-	bool there = offset + size <= facts->head_size;
+	uint64_t known;
+	const char *there = known_bytes(planning->facts, offset, size, &known);
 	const struct kmln_edit edit = {
 		.kind = KMLN_EDIT_BYTES,
 		.by = "loader",
@@ -117,81 +47,176 @@ static int want_bytes(struct kmln_planning *planning, uint64_t offset, const cha
 		.offset = offset,
 		.data = data,
 		.size = size,
-		.replaces = there ? facts->head + offset : NULL,
-		.replaces_size = there ? size : 0,
+		.replaces = there,
+		.replaces_size = known,
 	};
 
-	if (there && memcmp(facts->head + offset, data, size) == 0)
+	if (known && memcmp(there, data, size) == 0)
 		return 0;
 	return kmln_edits_add(planning->edits, &edit, err);
 }
 
-static int check_room(struct kmln_planning *planning, uint64_t root_bytes, struct kmln_error *err)
+/* Where GRUB's core can lie: the gap behind an MBR, or a GPT's partition for it. */
+static int core_place(
+	const struct kmln_planning *planning, struct kmln_range *place, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
-	size_t gap = facts->table ? facts->head_size : KMLN_FIRST_PARTITION;
 
-	if (kmln_eq(facts->table, "gpt"))
+	*place = (struct kmln_range){KMLN_SECTOR, facts->head_size - KMLN_SECTOR};
+	if (facts->bios_boot)
+		*place = facts->bios_boot->range;
+	else if (kmln_eq(facts->table, "gpt"))
 		return kmln_fail(err, KMLN_EINVALID,
-			"the disk has a GPT and no boot loader, and a GPT leaves no room for one in "
-			"front; `kmln boot` can start it without");
-	if (planning->goal->grub_core_size + KMLN_SECTOR > gap)
+			"the disk has a GPT, and no BIOS boot partition to put a boot loader into; %s",
+			facts->esp ? "it has an EFI system partition: --boot uefi uses that"
+				   : "--boot disk puts it on a disk of its own");
+	if (planning->goal->grub_core_size > place->size)
 		return kmln_fail(err, KMLN_EINVALID,
-			"only %zu bytes are free in front of the first partition; GRUB needs %zu",
-			gap, planning->goal->grub_core_size + KMLN_SECTOR);
-	if (!facts->table &&
-		root_bytes / KMLN_SECTOR > UINT32_MAX - KMLN_FIRST_PARTITION / KMLN_SECTOR)
-		return kmln_fail(
-			err, KMLN_EINVALID, "an MBR cannot hold a partition of 2 TiB or more");
+			"only %llu bytes are free for GRUB, which needs %zu; --boot disk puts it on "
+			"a disk of its own",
+			(unsigned long long)place->size, planning->goal->grub_core_size);
 	return 0;
+}
+
+/* GRUB for a BIOS on a disk with a table. */
+static int plan_bios(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_goal *goal = planning->goal;
+	char *sector = kmln_pool_memdup(planning->edits->pool, planning->facts->head, KMLN_SECTOR);
+	struct kmln_range place;
+	size_t size;
+	char *core;
+	int r = core_place(planning, &place, err);
+
+	if (r < 0)
+		return r;
+	kmln_mbr_grub(sector, goal->grub_boot, place.offset / KMLN_SECTOR);
+	core = kmln_mbr_core(planning->edits->pool, goal->grub_core, goal->grub_core_size,
+		place.offset / KMLN_SECTOR, &size);
+	r = want_bytes(planning, 0, sector, KMLN_SECTOR,
+		"GRUB's boot sector, the partition table kept", err);
+	return r < 0 ? r : want_bytes(planning, place.offset, core, size, CORE_WHY, err);
+}
+
+static int plan_esp(struct kmln_planning *planning, uint64_t offset, struct kmln_error *err)
+{
+	const struct kmln_pieces *pieces = &planning->goal->esp;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < pieces->count; i++)
+		r = want_bytes(planning, offset + pieces->items[i].offset, pieces->items[i].data,
+			pieces->items[i].size, "the EFI system partition, with GRUB", err);
+	return r;
+}
+
+static int plan_uefi(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_facts *facts = planning->facts;
+	int r = 0;
+
+	if (!facts->esp)
+		return kmln_fail(err, KMLN_EINVALID,
+			"--boot uefi: the disk has a partition table without an EFI system partition");
+	if (!kmln_eq(facts->esp->loader_sum, planning->goal->esp_sum))
+		r = plan_esp(planning, facts->esp->partition->range.offset, err);
+	return r == 0 && facts->bios_boot ? plan_bios(planning, err) : r;
+}
+
+static int plan_new_mbr(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_goal *goal = planning->goal;
+	char *sector = kmln_pool_alloc(planning->edits->pool, KMLN_SECTOR), *core;
+	size_t size;
+	int r = kmln_new_mbr(planning, sector, err);
+
+	if (r < 0)
+		return r;
+	if (goal->grub_core_size + KMLN_SECTOR > KMLN_FIRST_PARTITION)
+		return kmln_fail(err, EFBIG, "GRUB's core has %zu bytes", goal->grub_core_size);
+	kmln_mbr_grub(sector, goal->grub_boot, 1);
+	core = kmln_mbr_core(
+		planning->edits->pool, goal->grub_core, goal->grub_core_size, 1, &size);
+	r = want_bytes(
+		planning, 0, sector, KMLN_SECTOR, "partition table and GRUB's boot sector", err);
+	return r < 0 ? r : want_bytes(planning, KMLN_SECTOR, core, size, CORE_WHY, err);
+}
+
+static int plan_new_gpt(struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_goal *goal = planning->goal;
+	struct kmln_pool *pool = planning->edits->pool;
+	const size_t head_size = KMLN_GPT_SECTORS * KMLN_SECTOR;
+	const size_t tail_size = KMLN_GPT_BACKUP_SECTORS * KMLN_SECTOR;
+	char *head = kmln_pool_alloc(pool, head_size), *tail = kmln_pool_alloc(pool, tail_size);
+	size_t size;
+	char *core;
+	int r;
+
+	if (goal->grub_core_size + KMLN_BIOS_BOOT > KMLN_ESP)
+		return kmln_fail(err, EFBIG, "GRUB's core has %zu bytes", goal->grub_core_size);
+	kmln_new_gpt(planning, head, tail);
+	kmln_mbr_grub(head, goal->grub_boot, KMLN_GPT_SECTORS);
+	core = kmln_mbr_core(pool, goal->grub_core, goal->grub_core_size, KMLN_GPT_SECTORS, &size);
+	r = want_bytes(planning, 0, head, head_size, "partition table and GRUB's boot sector", err);
+	if (r == 0)
+		r = want_bytes(planning, KMLN_BIOS_BOOT, core, size, CORE_WHY, err);
+	if (r == 0)
+		r = plan_esp(planning, KMLN_ESP, err);
+	return r < 0 ? r
+		     : want_bytes(planning, kmln_gpt_disk_size(planning) - tail_size, tail,
+			       tail_size, "the backup of the partition table", err);
+}
+
+/* A loader of the guest's own stays the only one. */
+static int check_own(const struct kmln_planning *planning, struct kmln_error *err)
+{
+	const struct kmln_esp *esp = planning->facts->esp;
+
+	if (!planning->edits || planning->goal->form != KMLN_BOOT_UEFI || (esp && esp->has_loader))
+		return 0;
+	return kmln_fail(err, KMLN_EINVALID,
+		"--boot uefi: the guest boots by a loader of its own, and by a BIOS: kmln puts no other "
+		"beside it");
 }
 
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
-	uint64_t root_bytes = facts->root->range.size;
-	size_t core_size;
-	char *sector, *core;
-	int r;
+	bool uefi;
 
-	if (!planning->platform->needs_loader || kmln_has_own_loader(facts))
+	if (!kmln_wants_loader(planning))
 		return 0;
-	if (!facts->boot)
+	if (kmln_has_own_loader(facts))
+		return check_own(planning, err);
+	if (!facts->boot && !(facts->esp && facts->esp->has_loader))
 		kmln_missing(planning, "a boot loader in the first sectors");
 	if (!planning->edits)
 		return 0;
-	if (planning->goal->size > root_bytes)
-		root_bytes = planning->goal->size;
-	r = check_room(planning, root_bytes, err);
-	if (r < 0)
-		return r;
-	sector = make_boot_sector(planning, root_bytes);
-	core = make_core(planning, &core_size);
-	r = want_bytes(planning, 0, sector, KMLN_SECTOR,
-		facts->table ? "GRUB's boot sector, the partition table kept"
-			     : "partition table and GRUB's boot sector",
-		err);
-	if (r == 0)
-		r = want_bytes(planning, KMLN_SECTOR, core, core_size, "GRUB's core", err);
-	return r;
+	uefi = planning->goal->form == KMLN_BOOT_UEFI;
+	if (!facts->table)
+		return uefi ? plan_new_gpt(planning, err) : plan_new_mbr(planning, err);
+	return uefi ? plan_uefi(planning, err) : plan_bios(planning, err);
 }
 
-/* The boot sector, or whole sectors behind it and before the first partition. */
+/*
+ * Whole sectors: the boot sector alone, or with a new GPT; or others. Of these undo-disk.c writes
+ * only those in front of the first partition and in the one that is GRUB's own.
+ */
 static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
 {
 	uint64_t end;
 
 	(void)facts;
 	if (item->kind != KMLN_RECORD_BYTES || kmln_add_overflow(item->offset, item->size, &end) ||
-		!item->size || end > KMLN_FIRST_PARTITION)
+		!item->size || item->size > KMLN_ESP_SIZE || item->size % KMLN_SECTOR ||
+		item->offset % KMLN_SECTOR)
 		return false;
-	return item->offset == 0 ? item->size == KMLN_SECTOR
-				 : item->offset == KMLN_SECTOR && item->size % KMLN_SECTOR == 0;
+	return item->offset || item->size == KMLN_SECTOR || item->size == KMLN_BIOS_BOOT;
 }
 
 const struct kmln_step kmln_step_loader = {
 	.name = "loader",
-	.summary = "write GRUB into the first sectors",
+	.summary = "write GRUB where the machine starts it",
 	.plan = plan,
 	.could_write = could_write,
 };

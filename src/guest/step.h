@@ -12,11 +12,24 @@
 #define KMLN_GUEST_STEP_H
 
 #include "image/facts.h"
+#include "image/fat.h"
 #include "plan/edits.h"
 #include "platform/platform.h"
 
+/* How a machine shall start the converted guest. */
+enum kmln_boot_form {
+	KMLN_BOOT_BIOS, /* GRUB in the first sectors, or in a GPT's BIOS boot partition */
+	KMLN_BOOT_UEFI, /* GRUB in the EFI system partition; a new disk starts by a BIOS as well */
+	KMLN_BOOT_DISK, /* GRUB and the kernel on a small disk beside it */
+	KMLN_BOOT_DIRECT, /* kernel and initramfs as files beside it: no loader at all */
+	KMLN_BOOT_FORMS
+};
+/* Their names, in this order, NULL-ended: "bios" ... */
+extern const char *const kmln_boot_forms[];
+
 /* What a conversion brings along, prepared before planning. */
 struct kmln_goal {
+	enum kmln_boot_form form;
 	uint64_t size; /* bytes the root filesystem shall have, in whole blocks; 0: as it is */
 	/* The kernel to be booted: one of facts->kernels, or of a kit whose files are to be put in.
 	 */
@@ -26,8 +39,10 @@ struct kmln_goal {
 	size_t initramfs_size;
 	const char *initramfs_sum;
 	const char *grub_boot; /* GRUB's boot.img, 512 bytes */
-	const char *grub_core; /* GRUB's core.img for the gap behind the MBR */
+	const char *grub_core; /* GRUB's core.img, for a BIOS */
 	size_t grub_core_size;
+	struct kmln_pieces esp; /* uefi: what is to be written into the EFI system partition */
+	const char *esp_sum; /* of the loader that is then in it */
 	bool record; /* keep a record of the changes in the guest, for undoing them */
 };
 
@@ -87,6 +102,10 @@ int kmln_want_folder(struct kmln_planning *planning, const char *step, const cha
 
 /* True where the guest boots by a loader that is not kmln's: nothing of it is touched then. */
 bool kmln_has_own_loader(const struct kmln_facts *facts);
+/* True where the machine starts a loader on the guest's own disk; false for disk and direct. */
+bool kmln_wants_loader(const struct kmln_planning *planning);
+/* True where that loader is the guest's own, and stays. */
+bool kmln_keeps_loader(const struct kmln_planning *planning);
 /* True for a kernel that can start this guest on this platform. */
 bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
 	const struct kmln_platform *platform);

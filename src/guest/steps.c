@@ -21,6 +21,27 @@ const struct kmln_step *const kmln_steps[] = {
 	NULL,
 };
 
+const char *const kmln_boot_forms[] = {
+	[KMLN_BOOT_BIOS] = "bios",
+	[KMLN_BOOT_UEFI] = "uefi",
+	[KMLN_BOOT_DISK] = "disk",
+	[KMLN_BOOT_DIRECT] = "direct",
+	[KMLN_BOOT_FORMS] = NULL,
+};
+
+bool kmln_wants_loader(const struct kmln_planning *planning)
+{
+	enum kmln_boot_form form = planning->goal ? planning->goal->form : KMLN_BOOT_BIOS;
+
+	return planning->platform->needs_loader &&
+	       (form == KMLN_BOOT_BIOS || form == KMLN_BOOT_UEFI);
+}
+
+bool kmln_keeps_loader(const struct kmln_planning *planning)
+{
+	return kmln_wants_loader(planning) && kmln_has_own_loader(planning->facts);
+}
+
 void kmln_missing(struct kmln_planning *planning, const char *fmt, ...)
 {
 	KMLN_BUF struct kmln_buf text = {0};

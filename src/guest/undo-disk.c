@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Taking back what was changed around the tree: the room in front of a bare filesystem, or the
- * first sectors of a disk that had a partition table before. The partition table of such a disk
- * is its owner's, whatever a record says.
+ * Taking back what was changed around the tree: the room in front of a bare filesystem and behind
+ * it, or the boot loader of a disk that had a partition table before. The partition table of such a
+ * disk is its owner's, whatever a record says, and so are its other partitions.
  */
 #include "guest/undo.h"
 
@@ -10,164 +10,222 @@
 
 #include "guest/disk-layout.h"
 
-static int edited(struct kmln_undo *undo, const char *what)
-{
-	kmln_strv_add(undo->edited, what);
-	return 0;
-}
-
-/* The only table that wrapping makes: one partition behind the first MiB, the root's. */
-static bool is_wrapped(const struct kmln_facts *facts)
-{
-	return kmln_eq(facts->table, "mbr") && facts->partition_count == 1 &&
-	       facts->partitions[0].number == 1 && facts->root->partition == 1 &&
-	       facts->partitions[0].range.offset == KMLN_FIRST_PARTITION &&
-	       facts->root->range.offset == KMLN_FIRST_PARTITION &&
-	       facts->head_size == KMLN_FIRST_PARTITION;
-}
-
-/* The bytes in front of the first partition as they were before the newer items. */
-struct front {
-	char *bytes;
-	size_t size;
-	struct kmln_pool *pool;
-	bool shifted; /* all of it is kmln's */
-	bool same; /* what was written is what stands there */
+/* The bytes that are written again: in front of the first partition, and in GRUB's own partition.
+ */
+struct place {
+	uint64_t offset, size;
+	const char *now;
+	char *then; /* as they were before the items that were taken back */
 };
 
-static int undo_bytes(struct kmln_undo *undo, struct front *front,
-	const struct kmln_record_item *item, struct kmln_error *err)
+struct way {
+	struct kmln_undo *undo;
+	struct kmln_pool *pool;
+	const struct kmln_record_item *shift; /* or NULL */
+	struct place places[2];
+	bool any; /* some bytes were written */
+	bool same; /* where they can be looked at, they are what stands there */
+};
+
+static int edited(const struct way *way, const char *what)
 {
-	if (item->offset + item->size > front->size)
-		return undo->force ? 0 : edited(undo, "the disk: the first partition has moved");
-	if (strcmp(kmln_record_bytes_sum(front->pool, item->offset, front->bytes + item->offset,
-			   (size_t)item->size),
-		    item->sum) != 0)
-		front->same = false;
-	if (item->was == KMLN_WAS_ABSENT && !front->shifted)
-		return kmln_fail(err, KMLN_EINVALID,
-			"line %u: bytes are said to be in front of the disk, and nothing was put there",
-			item->line);
-	if (item->was == KMLN_WAS_KEPT)
-		memcpy(front->bytes + item->offset, item->old, (size_t)item->size);
-	else
-		memset(front->bytes + item->offset, 0, (size_t)item->size);
+	kmln_strv_add(way->undo->edited, what);
 	return 0;
 }
 
-/* The bytes of one item's place, as they shall be again, but for those that are right already. */
-static int restore(struct kmln_undo *undo, const struct front *front,
-	const struct kmln_record_item *item, struct kmln_error *err)
+static void look(struct way *way)
 {
+	const struct kmln_facts *facts = way->undo->facts;
+	struct place *front = &way->places[0], *own = &way->places[1];
+
+	/* behind the first sector of a GPT disk lies its table */
+	*front = (struct place){0, kmln_eq(facts->table, "gpt") ? KMLN_SECTOR : facts->head_size,
+		facts->head, NULL};
+	if (facts->bios_boot)
+		*own = (struct place){facts->bios_boot->range.offset, facts->bios_boot_head_size,
+			facts->bios_boot_head, NULL};
+	for (size_t i = 0; i < KMLN_COUNT(way->places); i++)
+		way->places[i].then = kmln_pool_memdup(
+			way->pool, way->places[i].now, (size_t)way->places[i].size);
+}
+
+/* NULL where the item lies elsewhere. */
+static struct place *place_of(struct way *way, const struct kmln_record_item *item)
+{
+	for (size_t i = 0; i < KMLN_COUNT(way->places); i++) {
+		struct place *p = &way->places[i];
+
+		if (item->offset >= p->offset && item->offset + item->size <= p->offset + p->size)
+			return p;
+	}
+	return NULL;
+}
+
+static void undo_bytes(struct way *way, const struct kmln_record_item *item)
+{
+	struct place *place = place_of(way, item);
+	char *bytes;
+
+	way->any = true;
+	if (!place) {
+		if (!way->shift)
+			kmln_edits_note(way->undo->edits,
+				"%llu bytes at %llu stay: what stood there was not kept",
+				(unsigned long long)item->size, (unsigned long long)item->offset);
+		return;
+	}
+	bytes = place->then + (item->offset - place->offset);
+	if (strcmp(kmln_record_bytes_sum(way->pool, item->offset, bytes, (size_t)item->size),
+		    item->sum) != 0)
+		way->same = false;
+	if (item->was == KMLN_WAS_KEPT)
+		memcpy(bytes, item->old, (size_t)item->size);
+	else
+		memset(bytes, 0, (size_t)item->size);
+}
+
+static bool is_partition(const struct kmln_partition *p, unsigned number, uint64_t offset)
+{
+	return p->number == number && p->range.offset == offset;
+}
+
+/* The only tables that wrapping makes: see disk-layout.h. */
+static bool is_wrapped(const struct way *way)
+{
+	const struct kmln_facts *facts = way->undo->facts;
+	bool gpt = kmln_eq(facts->table, "gpt");
+	unsigned found = 0;
+
+	if (way->shift->offset != (gpt ? KMLN_GPT_ROOT : KMLN_FIRST_PARTITION) ||
+		facts->root->partition != 1 || facts->root->range.offset != way->shift->offset ||
+		facts->partition_count != (gpt ? 3 : 1))
+		return false;
+	for (size_t i = 0; i < facts->partition_count; i++) {
+		const struct kmln_partition *p = &facts->partitions[i];
+
+		found += is_partition(p, 1, way->shift->offset);
+		found += gpt && is_partition(p, 14, KMLN_BIOS_BOOT);
+		found += gpt && is_partition(p, 15, KMLN_ESP);
+	}
+	return found == facts->partition_count;
+}
+
+static int collapse(const struct way *way, struct kmln_error *err)
+{
+	const struct kmln_facts *facts = way->undo->facts;
 	const struct kmln_edit edit = {
+		.kind = KMLN_EDIT_COLLAPSE,
+		.by = way->shift->by,
+		.why = "a bare filesystem again",
+		.offset = facts->root->range.offset,
+		.size = facts->root->range.size,
+	};
+	bool other = facts->esp && facts->esp->has_loader && !facts->esp->loader_sum;
+
+	if (!is_wrapped(way)) {
+		if (!way->undo->force)
+			return edited(way, "the disk: its partition table was changed");
+		kmln_edits_note(way->undo->edits,
+			"the image stays a disk: its partition table is not kmln's any more");
+		return 0;
+	}
+	if ((!way->same || other) && !way->undo->force)
+		return edited(way, "the disk: its boot loader was changed");
+	return kmln_edits_add(way->undo->edits, &edit, err);
+}
+
+/* The bytes of one item, as they shall be again, but for those that are right already. */
+static int restore(struct way *way, const struct kmln_record_item *item, struct kmln_error *err)
+{
+	const struct place *place = place_of(way, item);
+	uint64_t at = place ? item->offset - place->offset : 0;
+	const struct kmln_edits *edits = way->undo->edits;
+	struct kmln_edit edit = {
 		.kind = KMLN_EDIT_BYTES,
 		.by = item->by,
 		.why = "as it was",
 		.offset = item->offset,
-		.data = front->bytes + item->offset,
 		.size = item->size,
 	};
 
-	if (item->offset + item->size > front->size ||
-		memcmp(edit.data, undo->facts->head + item->offset, (size_t)item->size) == 0)
+	if (!place || memcmp(place->then + at, place->now + at, (size_t)item->size) == 0)
 		return 0;
-	for (size_t i = 0; i < undo->edits->count; i++)
-		if (undo->edits->items[i].kind == KMLN_EDIT_BYTES &&
-			undo->edits->items[i].offset == item->offset &&
-			undo->edits->items[i].size >= item->size)
+	edit.data = place->then + at;
+	for (size_t i = 0; i < edits->count; i++)
+		if (edits->items[i].kind == KMLN_EDIT_BYTES &&
+			edits->items[i].offset <= item->offset &&
+			edits->items[i].offset + edits->items[i].size >= item->offset + item->size)
 			return 0;
-	return kmln_edits_add(undo->edits, &edit, err);
+	return kmln_edits_add(way->undo->edits, &edit, err);
 }
 
-static int collapse(struct kmln_undo *undo, const struct front *front,
-	const struct kmln_record_item *shift, struct kmln_error *err)
+static int restore_all(struct way *way, struct kmln_error *err)
 {
-	const struct kmln_edit edit = {
-		.kind = KMLN_EDIT_COLLAPSE,
-		.by = shift->by,
-		.why = "a bare filesystem again",
-		.offset = shift->offset,
-	};
-
-	if (!is_wrapped(undo->facts)) {
-		kmln_edits_note(undo->edits,
-			"the image stays a disk: its partition table is not kmln's any more");
-		return undo->force ? 0 : edited(undo, "the disk: its partition table was changed");
-	}
-	if (!front->same && !undo->force)
-		return edited(undo, "the disk: its boot loader was changed");
-	return kmln_edits_add(undo->edits, &edit, err);
-}
-
-static int restore_all(struct kmln_undo *undo, struct front *front, struct kmln_error *err)
-{
-	const char *head = undo->facts->head;
+	const struct place *front = &way->places[0];
+	const struct kmln_undo *undo = way->undo;
 	int r = 0;
 
-	if (!front->same && !undo->force)
-		return edited(undo, "the disk: its boot loader was changed");
+	if (!way->same && !undo->force)
+		return edited(way, "the disk: its boot loader was changed");
 	for (size_t at = KMLN_TABLE_START; at < KMLN_TABLE_END && at < front->size; at++)
-		front->bytes[at] = head[at];
-	/* oldest first: the widest place that changed comes before parts of it */
+		front->then[at] = front->now[at];
 	for (size_t i = undo->record_count; r == 0 && i-- > 0;)
 		for (size_t k = 0; r == 0 && k < undo->records[i].count; k++)
 			if (undo->records[i].items[k].kind == KMLN_RECORD_BYTES)
-				r = restore(undo, front, &undo->records[i].items[k], err);
+				r = restore(way, &undo->records[i].items[k], err);
 	return r;
 }
 
-static void note_size(struct kmln_undo *undo, const struct kmln_record_item *item)
+static void note_size(const struct way *way, const struct kmln_record_item *item)
 {
-	if (undo->facts->root->bytes > item->was_size)
-		kmln_edits_note(undo->edits,
+	const struct kmln_filesystem *root = way->undo->facts->root;
+
+	if (root->bytes > item->was_size)
+		kmln_edits_note(way->undo->edits,
 			"the filesystem keeps its size, %llu bytes; it had %llu before",
-			(unsigned long long)undo->facts->root->bytes,
-			(unsigned long long)item->was_size);
+			(unsigned long long)root->bytes, (unsigned long long)item->was_size);
+}
+
+/* The shift must be known first: it says what the bytes in front are. */
+static int find_shift(struct way *way, struct kmln_error *err)
+{
+	for (size_t i = 0; i < way->undo->record_count; i++)
+		for (size_t k = 0; k < way->undo->records[i].count; k++) {
+			const struct kmln_record_item *item = &way->undo->records[i].items[k];
+
+			if (item->kind != KMLN_RECORD_SHIFT)
+				continue;
+			if (way->shift)
+				return kmln_fail(err, KMLN_EINVALID,
+					"%s: line %u: a second shift, and a disk is made once",
+					way->undo->records[i].file, item->line);
+			way->shift = item;
+		}
+	return 0;
 }
 
 int kmln_undo_disk(struct kmln_undo *undo, struct kmln_error *err)
 {
-	const struct kmln_facts *facts = undo->facts;
-	const struct kmln_record_item *shift = NULL;
-	struct front front = {.pool = undo->edits->pool, .same = true, .size = facts->head_size};
-	bool any = false;
-	int r = 0;
+	struct way way = {.undo = undo, .pool = undo->edits->pool, .same = true};
+	int r = find_shift(&way, err);
 
-	/* a filesystem that stands alone, its disk being made around it elsewhere */
-	if (!facts->table)
-		return 0;
-	front.bytes = kmln_pool_memdup(front.pool, facts->head, facts->head_size);
+	if (r < 0)
+		return r;
+	if (undo->facts->table)
+		look(&way);
 	for (size_t i = 0; i < undo->record_count; i++)
-		for (size_t k = 0; k < undo->records[i].count; k++) {
-			const struct kmln_record_item *item = &undo->records[i].items[k];
-
-			if (item->kind != KMLN_RECORD_SHIFT)
-				continue;
-			if (shift)
-				return kmln_fail(err, KMLN_EINVALID,
-					"%s: line %u: a second shift, and a disk is made once",
-					undo->records[i].file, item->line);
-			shift = item;
-		}
-	front.shifted = shift;
-	for (size_t i = 0; r == 0 && i < undo->record_count; i++)
-		for (size_t k = undo->records[i].count; r == 0 && k-- > 0;) {
+		for (size_t k = undo->records[i].count; k-- > 0;) {
 			const struct kmln_record_item *item = &undo->records[i].items[k];
 
 			if (item->kind == KMLN_RECORD_RESIZE)
-				note_size(undo, item);
-			if (item->kind == KMLN_RECORD_EXTEND)
-				kmln_edits_note(undo->edits,
-					"the image keeps the %llu bytes that were added at its end",
-					(unsigned long long)item->size);
-			if (item->kind != KMLN_RECORD_BYTES)
-				continue;
-			any = true;
-			r = undo_bytes(undo, &front, item, err);
-			if (r < 0)
-				kmln_wrap(err, "%s", undo->records[i].file);
+				note_size(&way, item);
+			/* a filesystem that stands alone: its disk was made of files beside it */
+			else if (item->kind == KMLN_RECORD_BYTES && undo->facts->table)
+				undo_bytes(&way, item);
 		}
-	if (r == 0 && shift)
-		return collapse(undo, &front, shift, err);
-	return r == 0 && any ? restore_all(undo, &front, err) : r;
+	if (!undo->facts->table)
+		return 0;
+	if (way.shift)
+		return collapse(&way, err);
+	return way.any ? restore_all(&way, err) : 0;
 }

@@ -26,7 +26,12 @@ int kmln_device_read(struct kmln_device *device, void *data, size_t size, uint64
 {
 	int r = check(device, offset, size, err);
 
-	return r < 0 ? r : device->ops->read(device, data, size, offset, err);
+	if (r < 0)
+		return r;
+	r = device->ops->read(device, data, size, offset, err);
+	if (r < 0 && err->code != KMLN_EINVALID && !device->failed.code)
+		device->failed = *err;
+	return r;
 }
 
 int kmln_device_write(struct kmln_device *device, const void *data, size_t size, uint64_t offset,
@@ -52,6 +57,14 @@ int kmln_device_extent(struct kmln_device *device, uint64_t offset, uint64_t *le
 	if (r < 0 || *length == 0)
 		return r;
 	return device->ops->extent(device, offset, length, data, err);
+}
+
+int kmln_device_check(const struct kmln_device *device, struct kmln_error *err)
+{
+	if (!device->failed.code)
+		return 0;
+	*err = device->failed;
+	return -err->code;
 }
 
 void kmln_device_close(struct kmln_device **device)
@@ -126,7 +139,8 @@ struct kmln_device *kmln_device_fd(int fd, uint64_t offset, uint64_t size, bool 
 {
 	struct file_device *file = kmln_malloc(sizeof(*file));
 
-	*file = (struct file_device){{&file_ops, size, writable}, fd, offset};
+	*file = (struct file_device){
+		{.ops = &file_ops, .size = size, .writable = writable}, fd, offset};
 	return &file->device;
 }
 
@@ -183,7 +197,7 @@ struct kmln_device *kmln_device_memory(uint64_t size)
 	struct memory_device *memory = kmln_malloc(sizeof(*memory) + (size_t)size);
 
 	memset(memory->bytes, 0, (size_t)size);
-	memory->device = (struct kmln_device){&memory_ops, size, true};
+	memory->device = (struct kmln_device){.ops = &memory_ops, .size = size, .writable = true};
 	return &memory->device;
 }
 
@@ -278,7 +292,7 @@ struct kmln_device *kmln_device_join(const struct kmln_part *parts, size_t count
 {
 	struct join_device *join = kmln_malloc(sizeof(*join) + count * sizeof(*parts));
 
-	join->device = (struct kmln_device){&join_ops, 0, true};
+	join->device = (struct kmln_device){.ops = &join_ops, .writable = true};
 	memcpy(join->parts, parts, count * sizeof(*parts));
 	for (size_t i = 0; i < count; i++) {
 		join->device.size += parts[i].range.size;

@@ -39,6 +39,7 @@ struct kmln_device {
 	const struct kmln_device_ops *ops;
 	uint64_t size; /* bytes */
 	bool writable;
+	struct kmln_error failed; /* the first read that the host could not do; code 0: none */
 };
 #define KMLN_DEVICE KMLN_CLEANUP(kmln_device_close)
 
@@ -50,6 +51,11 @@ int kmln_device_write(struct kmln_device *device, const void *data, size_t size,
 int kmln_device_flush(struct kmln_device *device, struct kmln_error *err);
 int kmln_device_extent(struct kmln_device *device, uint64_t offset, uint64_t *length, bool *data,
 	struct kmln_error *err);
+/*
+ * 0 where the host could do all reads that were asked of it. Whoever looks at a filesystem may take
+ * such a failure for damage of the guest's: to be asked at the end of looking.
+ */
+int kmln_device_check(const struct kmln_device *device, struct kmln_error *err);
 /* Closes and forgets *device (NULL is fine). */
 void kmln_device_close(struct kmln_device **device);
 

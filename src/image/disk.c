@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "image/journal.h"
+#include "image/layers.h"
+#include "image/nbd.h"
 
 /*
  * The bytes that QEMU's locks lie on: shared locks, one byte for what it does with the image and
@@ -26,52 +28,115 @@ enum {
 	FORBIDS_RESIZE = 203,
 };
 
-#define IN_USE "in use: a running machine (UML, QEMU) or another kmln has it open; stop that first"
-
-struct magic {
-	const char *format;
-	uint64_t offset;
-	const char *bytes;
-	size_t size;
-};
-
-static const struct magic magics[] = {
-	{"qcow2", 0, "QFI\xfb", 4},
-	{"vmdk", 0, "KDMV", 4},
-	{"vmdk", 0, "# Disk DescriptorFile", 21},
-	{"vdi", 0x40, "\x7f\x10\xda\xbe", 4},
-	{"vhdx", 0, "vhdxfile", 8},
-	{"vhd", 0, "conectix", 8},
-	{"qed", 0, "QED\0", 4},
-	{"uml-cow", 0, "OOOM", 4},
-	{"compressed (gzip)", 0, "\x1f\x8b\x08", 3},
-	{"compressed (xz)", 0,
-		"\xfd"
-		"7zXZ",
-		5},
-	{"compressed (zstd)", 0, "\x28\xb5\x2f\xfd", 4},
-};
-
 #define SECTOR 512
 
+/* The format, by the first bytes, and a fixed VHD by its last sector. */
 static int find_format(struct kmln_disk *disk, struct kmln_error *err)
 {
-	char head[SECTOR] = {0};
-	size_t size = disk->size < sizeof(head) ? (size_t)disk->size : sizeof(head);
-	int r = kmln_pread_all(disk->fd, head, size, 0, err);
+	unsigned char sector[SECTOR] = {0};
+	size_t size = disk->file_size < SECTOR ? (size_t)disk->file_size : SECTOR;
+	int r = kmln_pread_all(disk->fd, sector, size, 0, err);
 
-	disk->format = "raw";
-	for (size_t i = 0; r == 0 && i < KMLN_COUNT(magics); i++)
-		if (memcmp(head + magics[i].offset, magics[i].bytes, magics[i].size) == 0) {
-			disk->format = magics[i].format;
-			break;
-		}
+	if (r < 0)
+		return r;
+	disk->format = kmln_format_name(sector, size);
+	disk->size = disk->file_size;
+	if (!kmln_eq(disk->format, "raw"))
+		return 0;
+	/* a descriptor may be short, what holds a filesystem may not */
+	if (disk->file_size < SECTOR)
+		return kmln_fail(err, KMLN_EINVALID,
+			"not an image: %llu bytes are less than a sector",
+			(unsigned long long)disk->file_size);
+	r = kmln_pread_all(disk->fd, sector, SECTOR, disk->file_size - SECTOR, err);
+	if (r == 0 && disk->file_size > SECTOR && kmln_vhd_fixed(sector, disk->file_size)) {
+		disk->format = "vhd";
+		disk->size -= SECTOR;
+	}
 	return r;
 }
 
-static int open_disk(
-	const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err)
+/* Those of kmln_format_name() that layers.h opens. A fixed VHD is a raw one with an end. */
+static bool has_layers(const struct kmln_disk *disk)
 {
+	static const char *const known[] = {"qcow2", "vmdk", "vdi", "vhdx", "vhd", "qed", NULL};
+
+	for (const char *const *k = known; *k; k++)
+		if (kmln_eq(disk->format, *k))
+			return disk->size == disk->file_size;
+	return false;
+}
+
+/* The files of a flat VMDK, one behind the other. */
+static void join_extents(struct kmln_disk *disk)
+{
+	const struct kmln_layer *top = disk->layers->items[0];
+	size_t count = top->header.extent_count;
+	struct kmln_part *parts =
+		kmln_pool_array(disk->layers->pool, count, sizeof(struct kmln_part));
+
+	disk->parts = kmln_pool_array(
+		disk->layers->pool, disk->layers->count, sizeof(struct kmln_device *));
+	for (size_t i = 0; i < disk->layers->count; i++) {
+		const struct kmln_layer *layer = disk->layers->items[i];
+
+		disk->parts[i] = kmln_device_fd(layer->fd, 0, layer->size, layer->writable);
+	}
+	for (size_t i = 0; i < count; i++) {
+		size_t file = 0;
+
+		while (disk->layers->items[file] != top->extents[i])
+			file++;
+		parts[i] = (struct kmln_part){disk->parts[file],
+			{top->header.extents[i].start, top->header.extents[i].size}};
+	}
+	disk->device = kmln_device_join(parts, count);
+}
+
+/* Its bytes through a daemon of ours. */
+static int serve(struct kmln_disk *disk, unsigned flags, struct kmln_error *err)
+{
+	struct kmln_storage *storage;
+	int client, r;
+
+	r = kmln_storage_start(disk->layers, flags & KMLN_DISK_SHARED, &storage, &client, err);
+	return r < 0 ? r : kmln_device_nbd(storage, client, &disk->device, err);
+}
+
+static int open_layers(
+	const char *path, unsigned flags, struct kmln_disk *disk, struct kmln_error *err)
+{
+	const struct kmln_layer *top;
+	int r;
+
+	r = kmln_layers_open(path, flags, &disk->layers, err);
+	if (r < 0)
+		return r;
+	top = disk->layers->items[0];
+	disk->backing = top->header.backing;
+	if (top->header.driver) {
+		r = serve(disk, flags, err);
+		if (r < 0)
+			return kmln_wrap(err, "%s", path);
+	} else {
+		join_extents(disk);
+	}
+	disk->size = disk->device->size;
+	for (const struct kmln_layer *l = top->data; l; l = NULL) {
+		disk->file_size += l->size;
+		disk->allocated += l->allocated;
+	}
+	for (size_t i = 1; !top->header.driver && i < disk->layers->count; i++) {
+		disk->file_size += disk->layers->items[i]->size;
+		disk->allocated += disk->layers->items[i]->allocated;
+	}
+	return 0;
+}
+
+static int open_disk(
+	const char *path, unsigned flags, struct kmln_disk *disk, struct kmln_error *err)
+{
+	bool writable = flags & KMLN_DISK_WRITE;
 	struct stat st;
 	uint64_t size;
 	int r;
@@ -90,30 +155,27 @@ static int open_disk(
 		r = kmln_fail(err, KMLN_EINVALID,
 			"%s: not an image: it is neither a file nor a disk", path);
 	else {
-		disk->size = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_size;
+		disk->file_size = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_size;
 		disk->allocated = S_ISBLK(st.st_mode) ? size : (uint64_t)st.st_blocks * 512;
-		r = disk->size ? find_format(disk, err)
-			       : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
-		/* a descriptor may be short, what holds a filesystem may not */
-		if (r == 0 && disk->size < SECTOR && kmln_eq(disk->format, "raw"))
-			r = kmln_fail(err, KMLN_EINVALID,
-				"not an image: %llu bytes are less than a sector",
-				(unsigned long long)disk->size);
+		r = disk->file_size ? find_format(disk, err)
+				    : kmln_fail(err, KMLN_EINVALID, "not an image: it is empty");
 		if (r < 0)
 			kmln_wrap(err, "%s", path);
 	}
+	if (r >= 0 && has_layers(disk))
+		r = open_layers(path, flags, disk, err);
+	else if (r >= 0)
+		disk->device = kmln_device_fd(disk->fd, 0, disk->size, writable);
 	if (r < 0)
 		kmln_disk_close(disk);
-	else
-		disk->device = kmln_device_fd(disk->fd, 0, disk->size, writable);
 	return r < 0 ? r : 0;
 }
 
 /* A change in place was interrupted: it is finished before anybody looks. */
-static int finish_change(const char *path, struct kmln_error *err)
+static int finish_change(const char *path, unsigned flags, struct kmln_error *err)
 {
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
-	int r = open_disk(path, true, &disk, err);
+	int r = open_disk(path, (flags & KMLN_DISK_BACKING) | KMLN_DISK_WRITE, &disk, err);
 
 	if (r == 0)
 		r = kmln_disk_lock(&disk, true, err);
@@ -129,12 +191,12 @@ static int finish_change(const char *path, struct kmln_error *err)
 		     : 0;
 }
 
-int kmln_disk_open(const char *path, bool writable, struct kmln_disk *disk, struct kmln_error *err)
+int kmln_disk_open(const char *path, unsigned flags, struct kmln_disk *disk, struct kmln_error *err)
 {
-	int r = kmln_journal_there(path) ? finish_change(path, err) : 0;
+	int r = kmln_journal_there(path) ? finish_change(path, flags, err) : 0;
 
 	*disk = (struct kmln_disk){.fd = -1};
-	return r < 0 ? r : open_disk(path, writable, disk, err);
+	return r < 0 ? r : open_disk(path, flags, disk, err);
 }
 
 int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err)
@@ -144,7 +206,7 @@ int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err)
 	*disk = (struct kmln_disk){.fd = -1, .format = "raw"};
 	if (fstat(fd, &st) < 0)
 		return kmln_fail_sys(err, errno, "stat");
-	disk->size = (uint64_t)st.st_size;
+	disk->size = disk->file_size = (uint64_t)st.st_size;
 	disk->allocated = (uint64_t)st.st_blocks * 512;
 	disk->device = kmln_device_fd(fd, 0, disk->size, true);
 	return 0;
@@ -153,7 +215,21 @@ int kmln_disk_wrap(int fd, struct kmln_disk *disk, struct kmln_error *err)
 void kmln_disk_close(struct kmln_disk *disk)
 {
 	kmln_device_close(&disk->device);
+	for (size_t i = 0; disk->parts && i < disk->layers->count; i++)
+		kmln_device_close(&disk->parts[i]);
+	disk->parts = NULL;
+	kmln_layers_close(&disk->layers);
 	kmln_close_cleanup(&disk->fd);
+}
+
+bool kmln_disk_readable(const struct kmln_disk *disk)
+{
+	return kmln_eq(disk->format, "raw") || kmln_eq(disk->format, "vhd") || disk->layers;
+}
+
+int kmln_disk_check(const struct kmln_disk *disk, struct kmln_error *err)
+{
+	return disk->device ? kmln_device_check(disk->device, err) : 0;
 }
 
 /* Some lock of another program's lies on these bytes. */
@@ -173,13 +249,36 @@ static int set_lock(int fd, short type, off_t start, off_t size, struct kmln_err
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return kmln_fail_sys(err, errno, "cannot be locked");
-	return kmln_fail(err, EBUSY, IN_USE);
+	return kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
+}
+
+/* The descriptors to lock, and those to look at: the image's files. One that a daemon of ours
+ * writes to is locked by that: -1. */
+static int file_at(const struct kmln_disk *disk, size_t i)
+{
+	const struct kmln_layer *layer;
+
+	if (!disk->layers)
+		return i ? -1 : disk->fd;
+	layer = disk->layers->items[i];
+	return layer->writable && disk->layers->items[0]->header.driver ? -1 : layer->fd;
+}
+
+static size_t file_count(const struct kmln_disk *disk)
+{
+	return disk->layers ? disk->layers->count : 1;
 }
 
 int kmln_disk_busy(const struct kmln_disk *disk)
 {
-	return has_lock(disk->fd, DOES_WRITE, DOES_RESIZE - DOES_WRITE + 1) ||
-	       has_lock(disk->fd, FORBIDS_READ, 1);
+	for (size_t i = 0; i < file_count(disk); i++) {
+		int fd = file_at(disk, i);
+
+		if (fd >= 0 && (has_lock(fd, DOES_WRITE, DOES_RESIZE - DOES_WRITE + 1) ||
+				       has_lock(fd, FORBIDS_READ, 1)))
+			return 1;
+	}
+	return 0;
 }
 
 int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err)
@@ -187,12 +286,17 @@ int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err
 	static const off_t reader[] = {DOES_READ, FORBIDS_WRITE, FORBIDS_RESIZE};
 	int r = 0;
 
-	if (writable)
-		return set_lock(disk->fd, F_WRLCK, 0, 0, err);
+	for (size_t i = 0; r == 0 && i < file_count(disk); i++) {
+		int fd = file_at(disk, i);
+		bool all = writable && (!disk->layers || disk->layers->items[i]->writable);
+
+		if (fd >= 0 && all)
+			r = set_lock(fd, F_WRLCK, 0, 0, err);
+		for (size_t k = 0; r == 0 && fd >= 0 && !all && k < KMLN_COUNT(reader); k++)
+			r = set_lock(fd, F_RDLCK, reader[k], 1, err);
+	}
 	/* first our own, then a look for others': of two that start at once, one sees the other */
-	for (size_t i = 0; r == 0 && i < KMLN_COUNT(reader); i++)
-		r = set_lock(disk->fd, F_RDLCK, reader[i], 1, err);
-	if (r == 0 && kmln_disk_busy(disk))
-		r = kmln_fail(err, EBUSY, IN_USE);
+	if (r == 0 && !writable && kmln_disk_busy(disk))
+		r = kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
 	return r;
 }

@@ -67,7 +67,7 @@ struct kmln_record_file {
 
 struct kmln_package {
 	const char *name, *version, *architecture;
-	const char *status; /* dpkg's: "install ok installed" */
+	const char *status; /* dpkg's: "install ok installed"; NULL with the others */
 };
 
 struct kmln_fstab_line {
@@ -82,11 +82,72 @@ struct kmln_login {
 };
 
 struct kmln_interface {
-	const char *name; /* "eth0" */
-	const char *system; /* "ifupdown" or "systemd-networkd" */
+	const char *name; /* "eth0"; or what is matched instead of a name: "mac 52:54:..." */
+	const char *system; /* "ifupdown", "systemd-networkd", "netplan", "NetworkManager" or
+			       "ifcfg" */
 	const char *file;
 	const char *method; /* "dhcp", "static" ... */
 	const char *address; /* or NULL */
+};
+
+/* An interface that is known by its hardware address. */
+struct kmln_mac_name {
+	const char *mac; /* lower case, with colons */
+	const char *name; /* the name it gets or is expected to have; NULL: none is given */
+	const char *file;
+};
+
+struct kmln_crypttab_line {
+	const char *name, *device, *key, *options; /* the last two may be NULL */
+	unsigned line; /* from 1 */
+};
+
+struct kmln_swap {
+	const char *device; /* "UUID=...", "/swapfile", "partition 2" */
+	const char *source; /* "/etc/fstab:3", "the partition table", "resume= in FILE" */
+	bool resume; /* where the machine's state is kept while it is off */
+};
+
+/* What is started without being asked for. */
+struct kmln_service {
+	const char *name; /* "ssh.service", "networking" */
+	const char *by; /* who wants it: "multi-user.target", "default"; NULL: nobody, masked */
+	bool masked;
+};
+
+/* A boot loader, by its files. */
+struct kmln_loader {
+	const char *type; /* "grub", "grub-legacy", "extlinux", "syslinux", "lilo",
+			     "systemd-boot" */
+	const char *config;
+};
+
+/* What a boot loader starts, where a file of its own says so. */
+struct kmln_boot_entry {
+	const char *type; /* "bls" or "uki" */
+	const char *file;
+	const char *title, *version, *kernel, *initramfs, *options; /* each may be NULL */
+};
+
+/* What is in a partition besides plain filesystems. */
+struct kmln_volume {
+	unsigned partition; /* 0: the whole image */
+	const char *type; /* "lvm", "luks", "md", "btrfs" */
+	const char *name; /* volume group, label, array's name; or NULL */
+	const char *uuid; /* of the group, the header, the array, the filesystem; or NULL */
+	const char *version; /* LUKS "1", "2"; md "1.2"; else NULL */
+	const char *level; /* md: "raid1", "linear" ...; else NULL */
+	const char *const *members; /* logical volumes, or subvolumes; NULL-ended, or NULL */
+	size_t member_count;
+	const char *problem; /* why something of it is not known; or NULL */
+};
+
+/* The EFI system partition: the first partition of that type. */
+struct kmln_esp {
+	const struct kmln_partition *partition;
+	const char *problem; /* why its files cannot be read, or NULL */
+	bool has_loader; /* EFI/BOOT/BOOTX64.EFI is there: the disk starts by itself under UEFI */
+	const char *loader_sum; /* of that file where kmln made it, else NULL */
 };
 
 enum kmln_init {
@@ -97,13 +158,16 @@ enum kmln_init {
 	KMLN_INIT_OPENRC,
 	KMLN_INIT_SCRIPT,
 	KMLN_INIT_OTHER,
+	KMLN_INIT_UPSTART,
 };
 
 struct kmln_facts {
 	struct kmln_pool *pool; /* owned */
 
 	const char *format;
-	uint64_t size, allocated; /* bytes */
+	uint64_t size; /* of the disk as the guest sees it, bytes */
+	uint64_t file_size, allocated; /* of the image's files on the host; see image/disk.h */
+	const char *backing; /* the backing file's name, as the image has it; NULL: none */
 
 	const char *table; /* "mbr", "gpt"; NULL: no partition table */
 	const char *disk_id; /* "0x554d4c31" or a GUID */
@@ -114,6 +178,13 @@ struct kmln_facts {
 	size_t partition_count;
 	struct kmln_filesystem *filesystems;
 	size_t filesystem_count;
+	struct kmln_volume *volumes; /* LVM, LUKS, md, Btrfs */
+	size_t volume_count;
+	const struct kmln_esp *esp; /* or NULL */
+	/* A GPT's place for GRUB's core, or NULL; and its first bytes, 1 MiB at most. */
+	const struct kmln_partition *bios_boot;
+	const char *bios_boot_head;
+	size_t bios_boot_head_size;
 
 	/* Of the guest whose root was found; all empty where none was. */
 	const struct kmln_filesystem *root;
@@ -124,18 +195,42 @@ struct kmln_facts {
 	enum kmln_init init;
 	const char *init_path; /* the program that is run first, links followed */
 	bool has_udev;
-	const char *package_manager; /* "dpkg" or NULL */
+	const char *package_manager; /* "dpkg", "rpm", "apk", "pacman"; NULL: none known */
 	struct kmln_package *packages;
 	size_t package_count;
 	struct kmln_kernel *kernels; /* newest first */
 	size_t kernel_count;
+	/* the first BIOS boot loader, which a conversion may have to keep or replace */
 	const char *loader, *loader_config;
+	struct kmln_loader *loaders; /* all, that one first */
+	size_t loader_count;
+	struct kmln_boot_entry *boot_entries;
+	size_t boot_entry_count;
 	struct kmln_fstab_line *fstab;
 	size_t fstab_count;
 	struct kmln_login *logins;
 	size_t login_count;
 	struct kmln_interface *interfaces;
 	size_t interface_count;
+	struct kmln_mac_name *mac_names;
+	size_t mac_name_count;
+	struct kmln_crypttab_line *crypttab;
+	size_t crypttab_count;
+	struct kmln_swap *swaps;
+	size_t swap_count;
+	const char *service_manager; /* "systemd", "openrc", "upstart", "sysvinit"; or NULL */
+	const char *default_target; /* "graphical.target"; a runlevel; or NULL */
+	struct kmln_service *services;
+	size_t service_count;
+	bool has_securetty;
+	const char **securetty; /* the terminals in it */
+	size_t securetty_count;
+	const char *machine_id; /* "set", "empty", "uninitialized", "missing" or "invalid" */
+	const char *selinux, *selinux_policy; /* "enforcing", "targeted"; NULL: not configured */
+	const char **container_marks; /* what only containers have, for people */
+	size_t container_mark_count;
+	const char **notes; /* what could not be read, or was left out, for people */
+	size_t note_count;
 	struct kmln_known_file *files;
 	size_t file_count;
 	struct kmln_record_file *records; /* of conversions, the last first */

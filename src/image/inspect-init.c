@@ -2,8 +2,9 @@
 /* Which program is process 1, and where people can log in. */
 #include "image/inspect.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "image/inspect-parts.h"
 
 static int keep_two(void *data, const char *bytes, size_t size, struct kmln_error *err)
 {
@@ -39,6 +40,23 @@ static bool is_busybox(struct kmln_tree *tree, const struct kmln_stat *init)
 	       st.inode == init->inode;
 }
 
+/* Packages left jobs in /etc/init under sysvinit too, and upstart kept an inittab: its own program
+ * tells. */
+static bool is_upstart(struct kmln_tree *tree)
+{
+	KMLN_STRV struct kmln_strv names = {0};
+	struct kmln_error ignored;
+	struct kmln_stat st;
+
+	if (!exists(tree, "/sbin/initctl", &st) || !S_ISREG(st.mode) ||
+		kmln_tree_names(tree, "/etc/init", &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.count; i++)
+		if (kmln_ends(names.items[i], ".conf"))
+			return true;
+	return false;
+}
+
 /* The places where kernels look, and our initramfs. */
 static void find_init(struct kmln_tree *tree, struct kmln_facts *facts)
 {
@@ -64,6 +82,8 @@ static void find_init(struct kmln_tree *tree, struct kmln_facts *facts)
 		facts->init = KMLN_INIT_OPENRC;
 	else if (is_script(tree, facts->init_path))
 		facts->init = KMLN_INIT_SCRIPT;
+	else if (is_upstart(tree))
+		facts->init = KMLN_INIT_UPSTART;
 	else if (exists(tree, "/etc/inittab", &other))
 		facts->init = KMLN_INIT_SYSVINIT;
 	else
@@ -76,8 +96,10 @@ static void find_init(struct kmln_tree *tree, struct kmln_facts *facts)
 static void add_login(struct kmln_facts *facts, const char *tty, const char *source)
 {
 	struct kmln_login *l =
-		kmln_pool_append(facts->pool, &facts->logins, &facts->login_count, sizeof(*l));
+		kmln_list_add(facts, &facts->logins, &facts->login_count, sizeof(*l), "logins");
 
+	if (!l)
+		return;
 	if (kmln_starts(tty, "/dev/"))
 		tty += 5;
 	*l = (struct kmln_login){
@@ -88,21 +110,22 @@ static void add_login(struct kmln_facts *facts, const char *tty, const char *sou
  * sysvinit: id:levels:action:process, and the terminal is a word of the process. busybox: the id is
  * the terminal. Only lines whose process is some getty or login count.
  */
-static void read_inittab(struct kmln_facts *facts)
+void kmln_parse_inittab(struct kmln_facts *facts, const char *path, const char *text)
 {
-	const struct kmln_known_file *tab = kmln_facts_file(facts, "/etc/inittab");
-	char *text = kmln_pool_strdup(facts->pool, tab->data), *line;
+	KMLN_FREE char *copy = kmln_strdup(text);
+	char *rest = copy, *line;
 
-	for (unsigned number = 1; kmln_next_line(&text, &line); number++) {
+	for (unsigned number = 1; kmln_next_line(&rest, &line); number++) {
 		char *id = strsep(&line, ":"), *levels = strsep(&line, ":"),
 		     *action = strsep(&line, ":");
-		char source[64], *process = line;
+		char *process = line;
+		KMLN_FREE char *source = NULL;
 
 		if (!process || id[0] == '#' || !levels || !action)
 			continue;
 		if (strcmp(action, "respawn") != 0 && strcmp(action, "askfirst") != 0)
 			continue;
-		snprintf(source, sizeof(source), "/etc/inittab:%u", number);
+		source = kmln_printf("%s:%u", path, number);
 		if (facts->init == KMLN_INIT_BUSYBOX) {
 			add_login(facts, *id ? id : "console", source);
 			continue;
@@ -143,12 +166,14 @@ static void read_systemd(struct kmln_tree *tree, struct kmln_facts *facts)
 
 int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
+	const struct kmln_known_file *tab = kmln_facts_file(facts, "/etc/inittab");
+
 	(void)err;
 	find_init(tree, facts);
 	if (facts->init == KMLN_INIT_SYSTEMD)
 		read_systemd(tree, facts);
-	else
-		read_inittab(facts);
+	else if (tab->data)
+		kmln_parse_inittab(facts, tab->path, tab->data);
 	if (facts->init == KMLN_INIT_BUSYBOX && !facts->login_count)
 		add_login(facts, "console", "busybox, without an inittab");
 	return 0;

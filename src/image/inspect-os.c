@@ -6,6 +6,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "image/inspect-parts.h"
+
 /* The value of KEY=value in a shell-like file, quotes and backslashes taken off; or NULL. */
 static const char *shell_value(struct kmln_facts *facts, const char *text, const char *key)
 {
@@ -89,6 +91,73 @@ static void find_arch(struct kmln_tree *tree, struct kmln_facts *facts)
 	}
 }
 
+void kmln_parse_os_release(struct kmln_facts *facts, const char *path, const char *text)
+{
+	(void)path;
+	facts->os_id = shell_value(facts, text, "ID");
+	facts->os_like = shell_value(facts, text, "ID_LIKE");
+	facts->os_version = shell_value(facts, text, "VERSION_ID");
+	facts->os_codename = shell_value(facts, text, "VERSION_CODENAME");
+	facts->os_name = shell_value(facts, text, "PRETTY_NAME");
+}
+
+/* Guests from before os-release: the first of these files that is there says what it is. */
+static void find_old_os(struct kmln_tree *tree, struct kmln_facts *facts)
+{
+	static const struct {
+		const char *path, *id, *like;
+		const char *name; /* what stands before the version; NULL: the file's own words */
+	} files[] = {
+		{"/etc/fedora-release", "fedora", NULL, NULL},
+		{"/etc/centos-release", "centos", "rhel fedora", NULL},
+		{"/etc/redhat-release", "rhel", "fedora", NULL},
+		{"/etc/SuSE-release", "suse", NULL, NULL},
+		{"/etc/slackware-version", "slackware", NULL, NULL},
+		{"/etc/gentoo-release", "gentoo", NULL, NULL},
+		{"/etc/alpine-release", "alpine", NULL, "Alpine Linux "},
+		{"/etc/arch-release", "arch", NULL, "Arch Linux "},
+		{"/etc/debian_version", "debian", NULL, "Debian GNU/Linux "},
+	};
+
+	for (size_t i = 0; i < KMLN_COUNT(files); i++) {
+		const char *text = kmln_inspect_text(tree, facts, files[i].path);
+		char *line, *digits;
+
+		if (!text)
+			continue;
+		line = kmln_trim(kmln_pool_memdup(facts->pool, text, strcspn(text, "\n")));
+		digits = line + strcspn(line, "0123456789");
+		facts->os_id = files[i].id;
+		facts->os_like = files[i].like;
+		if (*digits)
+			facts->os_version =
+				kmln_pool_memdup(facts->pool, digits, strcspn(digits, " \t()"));
+		facts->os_name = kmln_trim(kmln_pool_printf(
+			facts->pool, "%s%s", files[i].name ? files[i].name : "", line));
+		return;
+	}
+}
+
+/* Ubuntu and its like of that time */
+static bool read_lsb(struct kmln_tree *tree, struct kmln_facts *facts)
+{
+	const char *text = kmln_inspect_text(tree, facts, "/etc/lsb-release");
+	const char *id = text ? shell_value(facts, text, "DISTRIB_ID") : NULL;
+	char *lower;
+
+	if (!id || !*id)
+		return false;
+	lower = kmln_pool_strdup(facts->pool, id);
+	for (char *c = lower; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	facts->os_id = lower;
+	facts->os_like = kmln_eq(lower, "ubuntu") ? "debian" : NULL;
+	facts->os_version = shell_value(facts, text, "DISTRIB_RELEASE");
+	facts->os_codename = shell_value(facts, text, "DISTRIB_CODENAME");
+	facts->os_name = shell_value(facts, text, "DISTRIB_DESCRIPTION");
+	return true;
+}
+
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
 	const char *text = kmln_inspect_text(tree, facts, "/etc/os-release");
@@ -97,13 +166,10 @@ int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kml
 	(void)err;
 	if (!text)
 		text = kmln_inspect_text(tree, facts, "/usr/lib/os-release");
-	if (text) {
-		facts->os_id = shell_value(facts, text, "ID");
-		facts->os_like = shell_value(facts, text, "ID_LIKE");
-		facts->os_version = shell_value(facts, text, "VERSION_ID");
-		facts->os_codename = shell_value(facts, text, "VERSION_CODENAME");
-		facts->os_name = shell_value(facts, text, "PRETTY_NAME");
-	}
+	if (text)
+		kmln_parse_os_release(facts, "/etc/os-release", text);
+	else if (!read_lsb(tree, facts))
+		find_old_os(tree, facts);
 	if (hostname) {
 		size_t n = strcspn(hostname, " \t\r\n");
 

@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* fstab, network settings, boot loader configuration. */
+/* fstab, crypttab, swap; the order in which the other settings are read. */
 #include "image/inspect.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_BREAKS " \t\r"
-
-/* The next word of *text, or NULL. */
-static char *next_word(char **text)
-{
-	char *word;
-
-	do
-		word = strsep(text, WORD_BREAKS);
-	while (word && !*word);
-	return word;
-}
+#include "image/inspect-parts.h"
 
 /* fstab writes blanks in names as \040. */
 static void decode_octal(char *word)
@@ -36,24 +25,82 @@ static void decode_octal(char *word)
 	*to = '\0';
 }
 
-static void read_fstab(struct kmln_facts *facts)
+void kmln_parse_fstab(struct kmln_facts *facts, const char *path, const char *text)
 {
-	char *text = kmln_pool_strdup(facts->pool, kmln_facts_file(facts, "/etc/fstab")->data);
-	char *line;
+	char *rest = kmln_pool_strdup(facts->pool, text), *line;
 
-	for (unsigned number = 1; kmln_next_line(&text, &line); number++) {
-		char *device = next_word(&line), *mount = next_word(&line),
-		     *type = next_word(&line);
-		char *options = next_word(&line);
+	(void)path;
+	for (unsigned number = 1; kmln_next_line(&rest, &line); number++) {
+		char *device = kmln_next_word(&line), *mount = kmln_next_word(&line),
+		     *type = kmln_next_word(&line);
+		char *options = kmln_next_word(&line);
 		struct kmln_fstab_line *f;
 
 		if (!device || device[0] == '#' || !mount)
 			continue;
 		decode_octal(device);
 		decode_octal(mount);
-		f = kmln_pool_append(facts->pool, &facts->fstab, &facts->fstab_count, sizeof(*f));
+		f = kmln_list_add(facts, &facts->fstab, &facts->fstab_count, sizeof(*f),
+			"lines in /etc/fstab");
+		if (!f)
+			return;
 		*f = (struct kmln_fstab_line){device, mount, type ? type : "auto",
 			options ? options : "defaults", number};
+	}
+}
+
+void kmln_parse_crypttab(struct kmln_facts *facts, const char *path, const char *text)
+{
+	char *rest = kmln_pool_strdup(facts->pool, text), *line;
+
+	(void)path;
+	for (unsigned number = 1; kmln_next_line(&rest, &line); number++) {
+		char *name = kmln_next_word(&line), *device = kmln_next_word(&line);
+		struct kmln_crypttab_line *c;
+
+		if (!name || name[0] == '#' || !device)
+			continue;
+		c = kmln_list_add(facts, &facts->crypttab, &facts->crypttab_count, sizeof(*c),
+			"lines in /etc/crypttab");
+		if (!c)
+			return;
+		*c = (struct kmln_crypttab_line){.name = name, .device = device, .line = number};
+		c->key = kmln_next_word(&line);
+		c->options = kmln_next_word(&line);
+	}
+}
+
+static void add_swap(struct kmln_facts *facts, const char *device, const char *source, bool resume)
+{
+	struct kmln_swap *s = kmln_list_add(
+		facts, &facts->swaps, &facts->swap_count, sizeof(*s), "places to swap to");
+
+	if (s)
+		*s = (struct kmln_swap){device, source, resume};
+}
+
+/* "RESUME=" of initramfs-tools, and "resume=" among the words of a kernel's command line. */
+void kmln_parse_resume(struct kmln_facts *facts, const char *path, const char *text)
+{
+	KMLN_FREE char *copy = kmln_strdup(text);
+	char *rest = copy, *line;
+
+	while (kmln_next_line(&rest, &line)) {
+		const char *device;
+
+		line = kmln_trim(line);
+		if (*line == '#')
+			continue;
+		device = kmln_starts(line, "RESUME=")
+				 ? kmln_pool_strdup(facts->pool, kmln_unquote(line + 7))
+				 : kmln_word_value(facts->pool, line, "resume");
+		if (!device || !*device || kmln_eq(device, "none") || kmln_eq(device, "auto"))
+			continue;
+		for (size_t i = 0; i < facts->swap_count; i++)
+			if (facts->swaps[i].resume && kmln_eq(facts->swaps[i].device, device))
+				device = "";
+		if (*device)
+			add_swap(facts, device, kmln_pool_strdup(facts->pool, path), true);
 	}
 }
 
@@ -85,106 +132,45 @@ static void find_mounts(struct kmln_facts *facts)
 	}
 }
 
-static struct kmln_interface *add_interface(
-	struct kmln_facts *facts, const char *name, const char *system, const char *file)
+/* What fstab names, and swap partitions that it does not. */
+static void find_swap(struct kmln_facts *facts)
 {
-	struct kmln_interface *i = kmln_pool_append(
-		facts->pool, &facts->interfaces, &facts->interface_count, sizeof(*i));
-
-	*i = (struct kmln_interface){.name = kmln_pool_strdup(facts->pool, name),
-		.system = system,
-		.file = kmln_pool_strdup(facts->pool, file)};
-	return i;
-}
-
-/* "iface NAME FAMILY METHOD", and "address" below it. */
-static void read_ifupdown(struct kmln_tree *tree, struct kmln_facts *facts, const char *path)
-{
-	char *text = (char *)kmln_inspect_text(tree, facts, path), *line;
-	struct kmln_interface *current = NULL;
-
-	while (kmln_next_line(&text, &line)) {
-		char *word = next_word(&line), *name;
-
-		if (kmln_eq(word, "iface") && (name = next_word(&line))) {
-			current = add_interface(facts, name, "ifupdown", path);
-			next_word(&line);
-			current->method = next_word(&line);
-		} else if (kmln_eq(word, "address") && current) {
-			current->address = next_word(&line);
-		}
-	}
-}
-
-static void read_networkd(struct kmln_tree *tree, struct kmln_facts *facts, const char *path)
-{
-	char *text = (char *)kmln_inspect_text(tree, facts, path), *line;
-	struct kmln_interface *current = NULL;
-
-	while (kmln_next_line(&text, &line)) {
-		char *key = strsep(&line, "="), *value = line;
-
-		if (!value)
-			continue;
-		if (kmln_eq(key, "Name") && !current)
-			current = add_interface(facts, value, "systemd-networkd", path);
-		else if (kmln_eq(key, "DHCP") && current)
-			current->method = kmln_eq(value, "no") ? "static" : "dhcp";
-		else if (kmln_eq(key, "Address") && current)
-			current->address = value;
-	}
-	if (current && !current->method)
-		current->method = "static";
-}
-
-typedef void (*read_fn)(struct kmln_tree *tree, struct kmln_facts *facts, const char *path);
-
-static void read_folder(struct kmln_tree *tree, struct kmln_facts *facts, const char *folder,
-	const char *suffix, read_fn read)
-{
-	KMLN_STRV struct kmln_strv names = {0};
-	struct kmln_error ignored;
-
-	if (kmln_tree_names(tree, folder, &names, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < names.count && i < 1000; i++) {
-		KMLN_FREE char *path = kmln_printf("%s/%s", folder, names.items[i]);
-
-		if (kmln_ends(names.items[i], suffix))
-			read(tree, facts, path);
-	}
-}
-
-static void find_loader(struct kmln_tree *tree, struct kmln_facts *facts)
-{
-	static const struct {
-		const char *name, *config;
-	} loaders[] = {{"grub", "/boot/grub/grub.cfg"}, {"grub", "/boot/grub2/grub.cfg"},
-		{"grub-legacy", "/boot/grub/menu.lst"},
-		{"extlinux", "/boot/extlinux/extlinux.conf"},
-		{"syslinux", "/boot/syslinux/syslinux.cfg"}, {"lilo", "/etc/lilo.conf"}};
-
-	for (size_t i = 0; i < KMLN_COUNT(loaders) && !facts->loader; i++) {
-		KMLN_BUF struct kmln_buf real = {0};
-		struct kmln_error ignored;
-		struct kmln_stat st;
-
-		if (kmln_tree_resolve(tree, loaders[i].config, &real, &ignored) == 0 &&
-			kmln_tree_stat(tree, real.data, &st, &ignored) == 0 && S_ISREG(st.mode)) {
-			facts->loader = loaders[i].name;
-			facts->loader_config = loaders[i].config;
-		}
-	}
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (kmln_eq(facts->fstab[i].type, "swap"))
+			add_swap(facts, facts->fstab[i].device,
+				kmln_pool_printf(
+					facts->pool, "/etc/fstab:%u", facts->fstab[i].line),
+				false);
+	for (size_t i = 0; i < facts->filesystem_count; i++)
+		if (kmln_eq(facts->filesystems[i].type, "swap") && !facts->filesystems[i].mount)
+			add_swap(facts,
+				kmln_pool_printf(facts->pool, "partition %u",
+					facts->filesystems[i].partition),
+				"a swap area that /etc/fstab does not name by UUID or label",
+				false);
 }
 
 int kmln_inspect_settings(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
+	struct kmln_look look = {tree, facts, KMLN_LOOK_MAX};
+	const struct kmln_known_file *fstab = kmln_facts_file(facts, "/etc/fstab");
+
 	(void)err;
-	read_fstab(facts);
+	if (fstab->data)
+		kmln_parse_fstab(facts, "/etc/fstab", fstab->data);
 	find_mounts(facts);
-	read_ifupdown(tree, facts, "/etc/network/interfaces");
-	read_folder(tree, facts, "/etc/network/interfaces.d", "", read_ifupdown);
-	read_folder(tree, facts, "/etc/systemd/network", ".network", read_networkd);
-	find_loader(tree, facts);
+	find_swap(facts);
+	kmln_look_parse(&look, "/etc/crypttab", kmln_parse_crypttab);
+	kmln_inspect_marks(&look);
+	kmln_inspect_services(&look);
+	kmln_inspect_loaders(&look);
+	kmln_look_folder(&look, "/etc/initramfs-tools/conf.d", "", kmln_parse_resume);
+	kmln_look_parse(&look, "/etc/default/grub", kmln_parse_resume);
+	kmln_look_parse(&look, "/etc/kernel/cmdline", kmln_parse_resume);
+	for (size_t i = 0; i < facts->boot_entry_count; i++)
+		if (facts->boot_entries[i].options)
+			kmln_parse_resume(
+				facts, facts->boot_entries[i].file, facts->boot_entries[i].options);
+	kmln_inspect_network(&look);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "image/ext.h"
+#include "image/inspect-volumes.h"
 #include "image/partitions.h"
 
 #define HEAD_MAX (1u << 20)
@@ -32,6 +33,7 @@ const char *kmln_init_name(enum kmln_init init)
 		[KMLN_INIT_OPENRC] = "openrc",
 		[KMLN_INIT_SCRIPT] = "script",
 		[KMLN_INIT_OTHER] = "other",
+		[KMLN_INIT_UPSTART] = "upstart",
 	};
 
 	return names[init];
@@ -198,7 +200,7 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
 }
 
-static int read_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
 	int r;
 
@@ -235,7 +237,7 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 		r = looks_like_root(tree, &damage);
 		if (r > 0) {
 			facts->root = fs;
-			return read_guest(tree, facts, err);
+			return kmln_inspect_guest(tree, facts, err);
 		}
 		if (r < 0)
 			fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
@@ -246,16 +248,12 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 
 static int check_format(const struct kmln_disk *disk, struct kmln_error *err)
 {
-	if (kmln_eq(disk->format, "raw"))
+	if (kmln_disk_readable(disk))
 		return 0;
 	if (kmln_starts(disk->format, "compressed"))
 		return kmln_fail(err, KMLN_EINVALID, "%s: unpack it first", disk->format);
-	if (kmln_eq(disk->format, "uml-cow"))
-		return kmln_fail(err, KMLN_EINVALID,
-			"a UML copy-on-write file; merge it first: uml_moo FILE NEW");
-	return kmln_fail(err, KMLN_EINVALID,
-		"a %s image; kmln opens raw images: qemu-img convert -O raw FILE NEW",
-		disk->format);
+	return kmln_fail(
+		err, KMLN_EINVALID, "a UML copy-on-write file; merge it first: uml_moo FILE NEW");
 }
 
 int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
@@ -271,17 +269,26 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	f->pool = pool;
 	f->format = disk->format;
 	f->size = disk->size;
+	f->file_size = disk->file_size;
+	f->backing = kmln_pool_strdup(pool, disk->backing);
 	f->allocated = disk->allocated;
 	r = kmln_partitions_read(disk, f, err);
 	if (r == 0)
 		r = kmln_filesystems_read(disk, f, err);
 	if (r == 0)
+		kmln_inspect_volumes(disk->device, f);
+	if (r == 0)
 		r = read_head(disk, f, err);
+	if (r == 0)
+		r = kmln_inspect_firmware(disk, f, err);
 	if (r == 0 && !f->table && !f->filesystem_count)
 		r = kmln_fail(err, KMLN_EINVALID,
 			"not an image of a machine: neither a partition table nor a filesystem is in it");
 	if (r == 0)
 		r = read_root(disk, f, err);
+	/* what the host could not read looked like damage, or like nothing at all */
+	if (r == 0)
+		r = kmln_disk_check(disk, err);
 	if (r < 0) {
 		kmln_facts_free(f);
 		return r;

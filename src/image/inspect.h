@@ -16,6 +16,15 @@ struct kmln_facts *kmln_facts_free(struct kmln_facts *facts);
 void kmln_facts_cleanup(struct kmln_facts **facts);
 #define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)
 
+/*
+ * The part of it that reads the root filesystem's own files, into facts that have a pool and `root`
+ * and nothing else of the guest. For tests: any kind of tree does.
+ */
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+/* Fills facts->esp and bios_boot, once the partitions are known. */
+int kmln_inspect_firmware(
+	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err);
+
 /* The parts, each in a file of its own; for inspect.c. All read one tree and fill in facts. */
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);

@@ -51,17 +51,26 @@ static char *name_of(const char *path)
 
 struct writer {
 	int fd;
+	uint64_t end;
 	struct kmln_disk *disk;
 };
+
+static int append(struct writer *writer, const void *data, size_t size, struct kmln_error *err)
+{
+	int r = kmln_pwrite_all(writer->fd, data, size, writer->end, err);
+
+	writer->end += size;
+	return r;
+}
 
 static int write_record(struct writer *writer, const struct record *record, const void *data,
 	struct kmln_error *err)
 {
 	const struct record raw = {
 		htole64(record->kind), htole64(record->offset), htole64(record->size)};
-	int r = kmln_write_all(writer->fd, &raw, sizeof(raw), err);
+	int r = append(writer, &raw, sizeof(raw), err);
 
-	return r < 0 || !record->size ? r : kmln_write_all(writer->fd, data, record->size, err);
+	return r < 0 || !record->size ? r : append(writer, data, (size_t)record->size, err);
 }
 
 static int write_block(
@@ -128,7 +137,7 @@ static int write_all(struct writer *writer, const struct kmln_journal *journal, 
 	int r;
 
 	memcpy(header.magic, MAGIC, sizeof(MAGIC));
-	r = kmln_write_all(writer->fd, &header, sizeof(header), err);
+	r = append(writer, &header, sizeof(header), err);
 	if (r == 0)
 		r = kmln_overlay_each(journal->overlay, write_block, writer, err);
 	if (r == 0 && front)
@@ -209,13 +218,20 @@ static int do_write(struct reader *reader, const struct record *record, const ch
 static int start_file(struct reader *reader, const struct record *record, const char *name,
 	struct kmln_error *err)
 {
+	mode_t mask;
+
 	if (!record->size || record->size > NAME_MAX_BYTES ||
 		memchr(name, '/', (size_t)record->size) || memchr(name, 0, (size_t)record->size))
 		return bad(err);
 	snprintf(reader->name, sizeof(reader->name), "%s/%.*s", reader->folder, (int)record->size,
 		name);
 	kmln_output_drop(&reader->file);
-	return kmln_output_open(reader->name, true, &reader->file, err);
+	if (kmln_output_open(reader->name, true, &reader->file, err) < 0)
+		return -err->code;
+	umask(mask = umask(0));
+	if (fchmod(reader->file.fd, record->offset & 0777 & ~mask) < 0)
+		return kmln_fail_sys(err, errno, "%s", reader->name);
+	return 0;
 }
 
 static int add_to_file(struct reader *reader, const struct record *record, const char *bytes,

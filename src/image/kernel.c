@@ -17,6 +17,7 @@
 #define KERNELS_MAX 64
 #define FILES_MAX 60000
 #define DEPTH_MAX 24
+#define ODD_MAX 200 /* files in /boot that are looked into though no name says kernel */
 #define OUR_INITRAMFS_MAX (8u << 20)
 
 /* What platforms and our initramfs ask for; see platform/ and guest/initramfs.c. */
@@ -86,9 +87,9 @@ static bool is_missing(int r)
 	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP;
 }
 
-/* Only the first bytes of the file are looked at. */
+/* Only the first bytes of the file are looked at: as far as a bzImage's version text can lie. */
 struct head {
-	unsigned char bytes[1024];
+	unsigned char bytes[0x200 + 0x10000 + 256];
 	size_t size;
 };
 
@@ -126,6 +127,27 @@ static const char *image_arch(const struct head *head)
 	return NULL;
 }
 
+/*
+ * The release by a bzImage's own header, in the pool: "6.1.0-13-amd64 (user@host) #1 SMP ...".
+ * NULL where it has none, or no text that can be one.
+ */
+static const char *image_release(const struct head *head, struct kmln_pool *pool)
+{
+	const char *text;
+	char *release;
+	size_t at;
+
+	if (head->size < 0x238 || memcmp(head->bytes + 0x202, "HdrS", 4) != 0)
+		return NULL;
+	at = (size_t)head->bytes[0x20e] | (size_t)head->bytes[0x20f] << 8;
+	if (!at || at + 0x200 >= head->size)
+		return NULL;
+	text = (const char *)head->bytes + 0x200 + at;
+	release = kmln_pool_memdup(pool, text, strnlen(text, head->size - 0x200 - at));
+	release[strcspn(release, " ")] = '\0';
+	return kmln_release_valid(release) ? release : NULL;
+}
+
 static void add_file(
 	struct reader *reader, struct kmln_kernel *k, const char *path, const struct kmln_stat *st)
 {
@@ -145,32 +167,49 @@ static int read_head(
 	return kmln_tree_read(reader->tree, path, keep_head, head, err);
 }
 
-static int read_image(struct reader *reader, const char *folder, const char *name,
-	const char *release, struct kmln_error *err)
+/*
+ * An image in /boot. `suffix` is what stands behind "vmlinuz-" in its name, and its release unless
+ * its header says otherwise ("vmlinuz-linux"); NULL for a file of any name, which then counts only
+ * where its header says a release.
+ */
+static int read_image(
+	struct reader *reader, const char *path, const char *suffix, struct kmln_error *err)
 {
-	struct kmln_kernel *k = kernel_of(reader, release);
-	const char *path = kmln_pool_printf(reader->pool, "%s/%s", folder, name);
+	struct kmln_kernel *k;
+	const char *release;
 	struct kmln_stat st;
 	struct head head;
-	int r;
+	int r = kmln_tree_stat(reader->tree, path, &st, err);
 
-	if (!k || k->image)
-		return 0;
-	r = kmln_tree_stat(reader->tree, path, &st, err);
 	if (r < 0 || !S_ISREG(st.mode))
 		return r;
 	r = read_head(reader, path, &head, err);
 	if (r < 0)
 		return r;
-	k->image = path;
+	release = image_release(&head, reader->pool);
+	release = release ? release : suffix;
+	k = release ? kernel_of(reader, release) : NULL;
+	if (!k || k->image)
+		return 0;
+	k->image = kmln_pool_strdup(reader->pool, path);
+	k->suffix = kmln_pool_strdup(reader->pool, suffix ? suffix : release);
 	k->arch = image_arch(&head);
 	return 0;
+}
+
+/* The kernel whose files in /boot have this behind their names. */
+static struct kmln_kernel *kernel_by_suffix(struct reader *reader, const char *suffix)
+{
+	for (size_t i = 0; i < reader->count; i++)
+		if (kmln_eq(reader->kernels[i].suffix, suffix))
+			return &reader->kernels[i];
+	return kernel_of(reader, suffix);
 }
 
 static int read_initramfs(struct reader *reader, const char *folder, const char *name,
 	const char *release, struct kmln_error *err)
 {
-	struct kmln_kernel *k = kernel_of(reader, release);
+	struct kmln_kernel *k = kernel_by_suffix(reader, release);
 	const char *path = kmln_pool_printf(reader->pool, "%s/%s", folder, name);
 	KMLN_BUF struct kmln_buf bytes = {0};
 	struct kmln_stat st;
@@ -195,36 +234,50 @@ static int read_initramfs(struct reader *reader, const char *folder, const char 
 	return 0;
 }
 
+/* The text behind the first of the prefixes (NULL-ended) that the name begins with; or NULL. */
+static const char *behind(const char *name, const char *const *prefixes)
+{
+	for (; *prefixes; prefixes++)
+		if (kmln_starts(name, *prefixes))
+			return name + strlen(*prefixes);
+	return NULL;
+}
+
 /*
  * "vmlinuz-" and "initrd.img-" carry the release behind them; Fedora's initramfs has ".img" as
- * well. Ours has a name of its own where a distribution's has the usual one.
+ * well. Ours has a name of its own where a distribution's has the usual one. Any other file may be
+ * a kernel somebody built: those that a boot loader's configuration can name are looked into.
  */
 static int read_boot(struct reader *reader, const char *folder, struct kmln_error *err)
 {
+	static const char *const images[] = {"vmlinuz-", "vmlinux-", "bzImage-", NULL};
+	static const char *const ramfs[] = {
+		"initrd.img-", "initramfs-", "initrd-", "kmln-initrd.img-", NULL};
+	static const char *const others[] = {"config-", "System.map-", NULL};
 	KMLN_STRV struct kmln_strv names = {0};
 	int r = kmln_tree_names(reader->tree, folder, &names, err);
 
+	for (size_t i = 0, odd = 0; r == 0 && i < names.count; i++) {
+		const char *suffix = behind(names.items[i], images);
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder, names.items[i]);
+
+		if (behind(names.items[i], ramfs) || behind(names.items[i], others) ||
+			!kmln_release_valid(names.items[i]))
+			continue;
+		suffix = suffix && kmln_release_valid(suffix) ? suffix : NULL;
+		if (suffix || odd++ < ODD_MAX)
+			r = read_image(reader, path, suffix, err);
+	}
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		static const char *const images[] = {"vmlinuz-", "vmlinux-", "bzImage-"};
-		static const char *const ramfs[] = {
-			"initrd.img-", "initramfs-", "initrd-", "kmln-initrd.img-"};
-		const char *name = names.items[i];
+		const char *suffix = behind(names.items[i], ramfs);
+		KMLN_FREE char *release = suffix ? kmln_strdup(suffix) : NULL;
 
-		for (size_t p = 0; r == 0 && p < KMLN_COUNT(images); p++)
-			if (kmln_starts(name, images[p]) &&
-				kmln_release_valid(name + strlen(images[p])))
-				r = read_image(reader, folder, name, name + strlen(images[p]), err);
-		for (size_t p = 0; r == 0 && p < KMLN_COUNT(ramfs); p++) {
-			KMLN_FREE char *release = NULL;
-
-			if (!kmln_starts(name, ramfs[p]))
-				continue;
-			release = kmln_strdup(name + strlen(ramfs[p]));
-			if (kmln_ends(release, ".img"))
-				release[strlen(release) - 4] = '\0';
-			if (kmln_release_valid(release))
-				r = read_initramfs(reader, folder, name, release, err);
-		}
+		if (!release)
+			continue;
+		if (kmln_ends(release, ".img"))
+			release[strlen(release) - 4] = '\0';
+		if (kmln_release_valid(release))
+			r = read_initramfs(reader, folder, names.items[i], release, err);
 	}
 	return r;
 }
@@ -250,6 +303,7 @@ static int read_modules(struct reader *reader, struct kmln_kernel *k, struct kml
 		if (kmln_modules_find(modules, *d) != KMLN_DRIVER_ABSENT)
 			drivers[count++] = *d;
 	k->drivers = drivers;
+	k->compression = kmln_modules_compression(modules);
 	k->uml = kmln_modules_find(modules, "virtio_uml") != KMLN_DRIVER_ABSENT;
 	return 0;
 }
@@ -301,7 +355,7 @@ static int list_files(
 			return r;
 		add_file(reader, k, k->image, &st);
 		for (size_t i = 0; i < KMLN_COUNT(beside); i++) {
-			KMLN_FREE char *path = kmln_printf("%s/%s%s", boot, beside[i], k->release);
+			KMLN_FREE char *path = kmln_printf("%s/%s%s", boot, beside[i], k->suffix);
 			struct kmln_error missing;
 
 			if (kmln_tree_stat(reader->tree, path, &st, &missing) == 0 &&
@@ -351,6 +405,20 @@ static int find_modules(struct reader *reader, struct kmln_buf *folder, struct k
 	return 0;
 }
 
+/* An initramfs alone is no kernel. */
+static void keep_wanted(struct reader *reader, const char *release)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < reader->count; i++) {
+		const struct kmln_kernel *k = &reader->kernels[i];
+
+		if ((k->image || k->modules) && (!release || kmln_eq(k->release, release)))
+			reader->kernels[kept++] = *k;
+	}
+	reader->count = kept;
+}
+
 int kmln_kernels_read(struct kmln_tree *tree, const char *release, bool with_files,
 	struct kmln_pool *pool, struct kmln_kernel **kernels, size_t *count, struct kmln_error *err)
 {
@@ -365,14 +433,7 @@ int kmln_kernels_read(struct kmln_tree *tree, const char *release, bool with_fil
 	r = find_modules(&reader, &modules, err);
 	if (r < 0)
 		return r;
-	if (release) {
-		size_t kept = 0;
-
-		for (size_t i = 0; i < reader.count; i++)
-			if (kmln_eq(reader.kernels[i].release, release))
-				reader.kernels[kept++] = reader.kernels[i];
-		reader.count = kept;
-	}
+	keep_wanted(&reader, release);
 	for (size_t i = 0; i < reader.count; i++) {
 		struct kmln_kernel *k = &reader.kernels[i];
 

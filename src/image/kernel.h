@@ -21,6 +21,8 @@ struct kmln_kernel_file {
 struct kmln_kernel {
 	const char *release; /* "6.1.0-56-cloud-amd64", as the modules folder is called */
 	const char *image; /* "/boot/vmlinuz-RELEASE", or NULL: only modules are there */
+	const char *suffix; /* what the names of its files in /boot end in: the release, unless its
+			       own header knew better ("linux" of "vmlinuz-linux") */
 	const char *arch; /* of the image: "x86-64"; NULL: not recognised */
 	const char *initramfs; /* "/boot/initrd.img-RELEASE", or NULL; of several that of kmln */
 	const char *initramfs_sum; /* SHA-512 in hexadecimal, where it is small enough to be ours */
@@ -28,6 +30,7 @@ struct kmln_kernel {
 	bool initramfs_ours;
 	const char *modules; /* "/usr/lib/modules/RELEASE", or NULL */
 	bool indexed; /* depmod ran: modules.dep is there */
+	const char *compression; /* of the modules: "none", "gz", "xz", "zst"; NULL: not known */
 	bool uml; /* modules of a User-Mode Linux kernel */
 	/* Of the drivers that platforms ask for, those it has, built in or as modules; NULL-ended.
 	 */

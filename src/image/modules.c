@@ -222,6 +222,17 @@ int kmln_modules_read(struct kmln_tree *tree, const char *folder, struct kmln_po
 
 /* ---- answers ---- */
 
+const char *kmln_modules_compression(const struct kmln_modules *modules)
+{
+	static const char *const kinds[][2] = {
+		{".ko", "none"}, {".ko.gz", "gz"}, {".ko.xz", "xz"}, {".ko.zst", "zst"}};
+
+	for (size_t i = 0; i < KMLN_COUNT(kinds) && modules->count; i++)
+		if (kmln_ends(modules->entries[0].module.file, kinds[i][0]))
+			return kinds[i][1];
+	return NULL;
+}
+
 const struct kmln_module *kmln_modules_get(const struct kmln_modules *modules, const char *name)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();

@@ -32,6 +32,9 @@ struct kmln_module {
 int kmln_modules_read(struct kmln_tree *tree, const char *folder, struct kmln_pool *pool,
 	struct kmln_modules **modules, struct kmln_error *err);
 
+/* "none", "gz", "xz" or "zst", by the first module's name; NULL where there is none. */
+const char *kmln_modules_compression(const struct kmln_modules *modules);
+
 enum kmln_driver kmln_modules_find(const struct kmln_modules *modules, const char *name);
 
 /* The module of this name, or NULL where it is absent or built in. */

@@ -2,6 +2,7 @@
 /* MBR and GPT by libfdisk, from a descriptor, read only. */
 #include "image/partitions.h"
 
+#include <endian.h>
 #include <libfdisk.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 
 #include "base/file.h"
 #include "image/shadow.h"
+
+#define GPT_ENTRIES_MAX (1u << 20) /* bytes; what tools make is 16 KiB */
+#define CHAIN_MAX 256 /* logical partitions that are looked for */
 
 static void context_cleanup(struct fdisk_context **context)
 {
@@ -109,6 +113,90 @@ static int refuse_lost_gpt(const struct kmln_disk *disk, struct kmln_error *err)
 	return 0;
 }
 
+/*
+ * libfdisk takes as much memory as a GPT says that its entries need, up to 2^64 bytes. 0 where the
+ * header at this sector asks for no more than any tool makes; *other is where it says that the
+ * second header lies.
+ */
+static int refuse_huge_gpt(const struct kmln_disk *disk, uint64_t sector_size, uint64_t sector,
+	uint64_t *other, struct kmln_error *err)
+{
+	unsigned char header[92];
+	uint64_t at, count, each;
+	uint32_t number;
+	int r;
+
+	if (kmln_mul_overflow(sector, sector_size, &at) || disk->size < sizeof(header) ||
+		at > disk->size - sizeof(header))
+		return 0;
+	r = kmln_device_read(disk->device, header, sizeof(header), at, err);
+	if (r < 0 || memcmp(header, "EFI PART", 8) != 0)
+		return r;
+	memcpy(other, header + 0x20, sizeof(*other));
+	*other = le64toh(*other);
+	memcpy(&number, header + 0x50, sizeof(number));
+	count = le32toh(number);
+	memcpy(&number, header + 0x54, sizeof(number));
+	each = le32toh(number);
+	if (count * each > GPT_ENTRIES_MAX)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the GPT is damaged: its table would be %llu times %llu bytes long",
+			(unsigned long long)count, (unsigned long long)each);
+	return 0;
+}
+
+static int refuse_huge_gpts(const struct kmln_disk *disk, struct kmln_error *err)
+{
+	static const uint64_t sizes[] = {512, 4096};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < KMLN_COUNT(sizes); i++) {
+		uint64_t last = disk->size / sizes[i] - 1, other = last, ignored;
+
+		r = refuse_huge_gpt(disk, sizes[i], 1, &other, err);
+		if (r == 0)
+			r = refuse_huge_gpt(disk, sizes[i], other, &ignored, err);
+		if (r == 0)
+			r = refuse_huge_gpt(disk, sizes[i], last, &ignored, err);
+	}
+	return r;
+}
+
+/*
+ * The logical partitions of an MBR are described one by one, each in front of itself, anywhere on
+ * the disk: these sectors go into the shadow as well. Whatever the chain says, libfdisk judges it;
+ * here it only must come to an end.
+ */
+static int copy_chain(int shadow, const struct kmln_disk *disk, struct kmln_error *err)
+{
+	unsigned char sector[512];
+	uint64_t first = 0;
+	int r = kmln_device_read(disk->device, sector, sizeof(sector), 0, err);
+
+	for (unsigned links = 0; r == 0 && links < CHAIN_MAX; links++) {
+		struct kmln_range at = {0, sizeof(sector)};
+
+		for (size_t entry = 0x1be; !at.offset && entry < 0x1fe; entry += 16)
+			if (sector[entry + 4] == 0x05 || sector[entry + 4] == 0x0f ||
+				sector[entry + 4] == 0x85)
+				at.offset = sector[entry + 8] | sector[entry + 9] << 8 |
+					    sector[entry + 10] << 16 |
+					    (uint64_t)sector[entry + 11] << 24;
+		if (!at.offset || sector[510] != 0x55 || sector[511] != 0xaa)
+			break;
+		/* the first one counts from the disk's start, the others from the first one's */
+		at.offset = (at.offset + first) * sizeof(sector);
+		if (!first)
+			first = at.offset / sizeof(sector);
+		if (disk->size < sizeof(sector) || at.offset > disk->size - sizeof(sector))
+			break;
+		r = kmln_shadow_copy(shadow, at.offset, disk->device, &at, err);
+		if (r == 0)
+			r = kmln_device_read(disk->device, sector, sizeof(sector), at.offset, err);
+	}
+	return r;
+}
+
 int kmln_partitions_read(
 	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
 {
@@ -122,10 +210,14 @@ int kmln_partitions_read(
 		abort();
 	if (disk->size < 512)
 		return 0;
+	r = refuse_huge_gpts(disk, err);
+	if (r < 0)
+		return r;
 	if (!kmln_device_file(disk->device, NULL, &fd, &start) || start) {
 		fd = shadow = kmln_shadow_ends(disk->device, &whole, err);
-		if (fd < 0)
-			return fd;
+		r = fd < 0 ? fd : copy_chain(shadow, disk, err);
+		if (r < 0)
+			return r;
 	}
 	fdisk_disable_dialogs(context, 1);
 	r = fdisk_assign_device_by_fd(context, fd, "image", 1);

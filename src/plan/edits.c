@@ -185,8 +185,8 @@ static void print_one(
 			edits->pool, "+%llu bytes in front", (unsigned long long)e->offset);
 		break;
 	case KMLN_EDIT_COLLAPSE:
-		object = kmln_pool_printf(
-			edits->pool, "-%llu bytes in front", (unsigned long long)e->offset);
+		object = kmln_pool_printf(edits->pool, "-%llu bytes in front, %llu stay",
+			(unsigned long long)e->offset, (unsigned long long)e->size);
 		break;
 	case KMLN_EDIT_EXTEND:
 		object = kmln_pool_printf(

@@ -15,7 +15,8 @@
 
 enum kmln_edit_kind {
 	KMLN_EDIT_SHIFT, /* `offset` empty bytes in front of the image's first byte */
-	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image are taken away */
+	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image go, and all behind the next
+			       `size` */
 	KMLN_EDIT_EXTEND, /* `size` empty bytes behind the image's last byte */
 	KMLN_EDIT_RESIZE, /* the root filesystem, and its partition, to `size` bytes */
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
@@ -52,7 +53,7 @@ struct kmln_edit {
 	 * What else is known of the file that is replaced; replaces_mode (with its type) is 0 where
 	 * the step did not look at it, and then `replaces` says only that something is there.
 	 * BYTES: `replaces` are the bytes that stand there now, NULL for a place that a shift
-	 * makes.
+	 * makes; replaces_size is 0 where nobody looked at them.
 	 */
 	uint32_t replaces_mode, replaces_uid, replaces_gid;
 	int64_t replaces_mtime;

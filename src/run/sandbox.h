@@ -19,7 +19,7 @@
 #define KMLN_RUN_SANDBOX_H
 
 #include "plan/actions.h"
-#include "run/landlock.h"
+#include "base/landlock.h"
 
 struct kmln_share {
 	const char *host; /* absolute, any bytes */

@@ -16,37 +16,38 @@ import runner
 
 MANUAL = runner.ROOT / "man/kmln-inspect.1.scd"
 KEYS = {
-    "": ["image", "partition_table", "filesystems", "root_problem", "os", "hostname", "init", "packages",
-         "kernels", "boot_loader", "fstab", "consoles", "network", "platforms"],
+    "": ["image", "partition_table", "filesystems", "volumes", "root_problem", "os", "hostname", "init",
+         "packages", "kernels", "boot_loader", "boot_loaders", "boot_entries", "fstab", "consoles",
+         "network", "network_names", "crypttab", "swap", "services", "securetty", "machine_id", "selinux",
+         "container_marks", "notes", "platforms"],
     "image": ["format", "size", "allocated"],
     "partition_table": ["type", "disk_id", "boot_code", "partitions"],
     "partition_table.partitions": ["number", "start", "size", "type", "type_name", "uuid", "name",
                                    "active"],
     "filesystems": ["partition", "type", "uuid", "label", "mount", "size", "free", "free_inodes", "state",
                     "features"],
+    "volumes": ["partition", "type", "name", "uuid", "version", "level", "members", "problem"],
     "os": ["id", "id_like", "version", "codename", "name", "arch"],
     "init": ["type", "path"],
     "packages": ["manager", "count", "list"],
     "packages.list": ["name", "version", "architecture", "status"],
-    "kernels": ["release", "image", "arch", "initramfs", "initramfs_by_kmln", "modules", "indexed", "uml",
-                "drivers", "files", "bytes"],
+    "kernels": ["release", "image", "arch", "initramfs", "initramfs_by_kmln", "modules", "indexed",
+                "compression", "uml", "drivers", "files", "bytes"],
     "boot_loader": ["type", "config", "by_kmln"],
+    "boot_loaders": ["type", "config"],
+    "boot_entries": ["type", "file", "title", "version", "kernel", "initramfs", "options"],
     "fstab": ["device", "mount", "type", "options", "line"],
     "consoles": ["tty", "source"],
     "network": ["name", "system", "file", "method", "address"],
+    "network_names": ["mac", "name", "file"],
+    "crypttab": ["name", "device", "key", "options", "line"],
+    "swap": ["device", "source", "resume"],
+    "services": ["manager", "default", "list"],
+    "services.list": ["name", "by", "masked"],
+    "selinux": ["mode", "policy"],
     "platforms": ["kvm", "uml", "qemu", "xen", "container"],
     "platforms.kvm": ["ready", "missing"],
 }
-
-
-@pytest.fixture
-def inspect(kmln):
-    """The JSON of kmln inspect, which has no words on stderr."""
-    def call(image, **options):
-        run = kmln("inspect", image, "--format", "json", expect=0, **options)
-        assert run.err == ""
-        return json.loads(run.out)
-    return call
 
 
 @pytest.fixture
@@ -86,9 +87,24 @@ def test_every_key(inspect, box, tmp_path):
                "Description: says hello\n Package: not-one\n .\n Version: neither\n\n"
                "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1:1~rc1\n")
     images.put(box, "/etc/network/interfaces",
-               "auto eth0\niface eth0 inet static\n\taddress 10.0.0.2/24\n")
+               "auto eth0\niface eth0 inet static\n\taddress 10.0.0.2/24\n"
+               "\thwaddress ether 52:54:00:12:34:56\n")
     images.put(box, "/boot/grub/grub.cfg", "menuentry x {\n}\n")
-    disk = guests.partitioned(box, tmp_path / "disk.raw")
+    images.debugfs(box, "mkdir /boot/loader", "mkdir /boot/loader/entries", "mkdir /etc/selinux",
+                   "mkdir /etc/runlevels", "mkdir /etc/runlevels/default",
+                   "symlink /etc/runlevels/default/sshd /etc/init.d/sshd")
+    images.put(box, "/boot/loader/entries/x.conf", "title x\nlinux /vmlinuz\n")
+    images.put(box, "/etc/crypttab", "vault /dev/vdb\n")
+    images.put(box, "/etc/fstab", "/swapfile none swap sw 0 0\n")
+    images.put(box, "/etc/selinux/config", "SELINUX=permissive\nSELINUXTYPE=targeted\n")
+    luks = tmp_path / "luks"
+    with open(luks, "wb") as file:
+        file.truncate(24 << 20)
+    images.tool("cryptsetup", "cryptsetup-bin", "luksFormat", "-q", "--pbkdf", "pbkdf2",
+                "--pbkdf-force-iterations", "1000", luks, "-", stdin=b"secret")
+    disk = images.disk(tmp_path / "disk.raw", 160 << 20,
+                       "label: gpt\nstart=2048, size=131072, name=root\nstart=139264, size=49152\n",
+                       [(2048, box), (139264, luks)])
     facts = inspect(disk)
     manual = MANUAL.read_text()
     for path, keys in KEYS.items():

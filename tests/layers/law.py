@@ -35,7 +35,10 @@ HOMES = {
     "fdisk": (("libfdisk/",), "image/"),
     "blkid": (("blkid/",), "image/"),
     "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
+    "libnbd": (("libnbd.h",), "image/nbd.c"),
     "jansson": (("jansson.h",), "text/json.c"),
+    "rpm": (("rpm/",), "image/inspect-rpm.c"),
+    "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
 }

@@ -45,7 +45,8 @@ static void test_again(void **state)
 			    .offset = 512,
 			    .data = bytes,
 			    .size = sizeof(bytes),
-			    .replaces = bytes});
+			    .replaces = bytes,
+			    .replaces_size = sizeof(bytes)});
 	add(&edits, (struct kmln_edit){.kind = KMLN_EDIT_MKDIR,
 			    .path = path,
 			    .mode = 01755,
@@ -192,7 +193,7 @@ static void test_bad(void **state)
 		HEAD PUT "sum=" SUM " was=kept " BEFORE "\n-\x7f\n",
 		HEAD "append path=/a by=s size=3\n+a\n",
 		HEAD "bytes by=s offset=0 size=2 sum=" SUM " was=kept\n-abc\\\n",
-		HEAD "bytes by=s offset=0 size=2 sum=" SUM " was=unknown\n",
+		HEAD "bytes by=s offset=0 size=2 sum=" SUM " was=unknown\n-x\\\n",
 	};
 	static const char *const good[] = {
 		HEAD,

@@ -3,7 +3,7 @@
  * The three system calls of Landlock. The numbers of newer ABIs stand here because the headers of
  * the oldest supported system end at ABI 2; which of them are used is asked of the kernel.
  */
-#include "run/landlock.h"
+#include "base/landlock.h"
 
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Landlock: a process gives up rights on files, TCP ports, and on processes and abstract sockets
- * outside, for itself and all its children, without any privilege. Only the command that stands in
- * front of a machine's program (kmln _confine) applies it, just before it becomes that program.
+ * outside, for itself and all its children, without any privilege. Only children of kmln apply it:
+ * the command that stands in front of a machine's program (kmln _confine), just before it becomes
+ * that program, and the reader of a guest's rpm database.
  *
- * It is the second wall: it knows no rights for metadata (chmod, utimes) and, before ABI 3, none
- * for truncate. The first wall is run/sandbox.h.
+ * For machines it is the second wall: it knows no rights for metadata (chmod, utimes) and, before
+ * ABI 3, none for truncate. The first wall is run/sandbox.h.
  */
-#ifndef KMLN_RUN_LANDLOCK_H
-#define KMLN_RUN_LANDLOCK_H
+#ifndef KMLN_BASE_LANDLOCK_H
+#define KMLN_BASE_LANDLOCK_H
 
 #include "base/mem.h"
 

@@ -1,0 +1,306 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tests/fuzz/make-corpus.py [TARGET...]: writes the examples that fuzzing begins with into
+corpus/TARGET/. They are cut from real things: the test guests, Debian's kernel, what sfdisk, mke2fs,
+dpkg-deb and tar make. What fuzzing found lies beside them, named found-HASH, and regressions by what
+they broke; neither is touched here. A new target is one more function, corpus_NAME (with '_' for '-'),
+that returns {name: bytes or text}."""
+
+import gzip
+import io
+import lzma
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import guests  # noqa: E402
+
+ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
+
+
+def run(*argv, **options):
+    return subprocess.run([os.fspath(a) for a in argv], check=True, stdout=subprocess.PIPE,
+                          env=ENVIRONMENT, **options).stdout
+
+
+def guest_file(guest, path):
+    return run("debugfs", "-R", f"cat {path}", guests.NAMES[guest](), stderr=subprocess.DEVNULL)
+
+
+def corpus_fstab():
+    return {
+        "uml": guest_file("systemd", "/etc/fstab"),
+        "busybox": guest_file("busybox", "/etc/fstab"),
+        "debian": "# /etc/fstab: static file system information.\n#\n"
+                  "# <file system> <mount point>   <type>  <options>       <dump>  <pass>\n"
+                  "UUID=6B6D6C6E-0000-4000-8000-000000000001 /  ext4  errors=remount-ro 0 1\n"
+                  "LABEL=root\t/mnt\\040a\text4\tnoauto\n/dev/sr0 /media/cdrom0 udf,iso9660 user 0 0",
+        "labels": "LABEL=root / ext4\nPARTUUID=554d4c31-01 /boot ext2 ro\ntmpfs /tmp tmpfs\r\n/swap none swap",
+    }
+
+
+def corpus_inittab():
+    return {
+        "sysvinit": guest_file("sysvinit", "/etc/inittab"),
+        "busybox": guest_file("busybox", "/etc/inittab"),
+        "alpine": "::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n"
+                  "#ttyS0::respawn:/sbin/getty -L ttyS0 115200 vt100\n::ctrlaltdel:/sbin/reboot\n",
+        "uml": "id:2:initdefault:\n0:2345:respawn:/sbin/getty 38400 tty0\n"
+               "c0:1235:respawn:/sbin/agetty -8 /dev/console\nT0:23:off:/sbin/getty",
+    }
+
+
+def corpus_os_release():
+    return {
+        "debian": guest_file("systemd", "/usr/lib/os-release"),
+        "busybox": guest_file("busybox", "/etc/os-release"),
+        "fedora": 'NAME="Fedora Linux"\nVERSION="39 (Thirty Nine)"\nID=fedora\nVERSION_ID=39\n'
+                  'PRETTY_NAME="Fedora Linux 39 (Thirty Nine)"\nVERSION_CODENAME=""\n',
+        "ubuntu": "PRETTY_NAME='Ubuntu 22.04'\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"22\\.04\"",
+    }
+
+
+def corpus_dpkg_status():
+    status = guest_file("systemd", "/var/lib/dpkg/status").decode()
+    some = "\n\n".join(part for part in status.split("\n\n")
+                       if part.startswith(("Package: bash\n", "Package: libc6\n")))
+    return {
+        "debian": some + "\n",
+        "removed": "Package: gone\nStatus: deinstall ok config-files\nArchitecture:all\nVersion: 1:2-3\n\n"
+                   "package:lower\nSTATUS: install ok installed\n\nVersion: 1\n",
+        "long-field": "Package: " + "x" * 600 + "\nVersion: 1",
+    }
+
+
+def corpus_network():
+    return {
+        "ifupdown": guest_file("systemd", "/etc/network/interfaces"),
+        "static": "auto eth0\niface eth0 inet static\n\taddress 10.0.0.7/24\n\tgateway 10.0.0.1\n"
+                  "iface eth0 inet6 auto\n",
+        "networkd": "[Match]\nName=eth0\n[Network]\nDHCP=yes\nAddress=10.0.0.7/24\n",
+    }
+
+
+def corpus_grub():
+    return {
+        "debian": "set timeout=5\nif [ -s $prefix/grubenv ]; then\n  load_env\nfi\nmenuentry 'Debian' "
+                  "--class debian {\n\tinsmod ext2\n\tsearch --no-floppy --fs-uuid --set=root "
+                  "6b6d6c6e-0000-4000-8000-000000000001\n\tlinux /boot/vmlinuz-6.1.0-1-test "
+                  "root=UUID=6b6d6c6e-0000-4000-8000-000000000001 ro quiet\n\tinitrd "
+                  "/boot/initrd.img-6.1.0-1-test\n}\n",
+        "kmln": "# Written by kmln, and written again by it\nset timeout=1\nmenuentry 'Linux' {\n"
+                "\tlinux /boot/vmlinuz-6.1.0-1-test root=/dev/vda1 rw console=ttyS0\n}\n",
+        "legacy": "default 0\ntimeout 5\ntitle Debian\nroot (hd0,0)\nkernel /vmlinuz root=/dev/hda1 ro\n"
+                  "initrd /initrd.img\n",
+    }
+
+
+def corpus_apt_sources():
+    return {
+        "debian": guest_file("systemd", "/etc/apt/sources.list"),
+        "options": "deb [arch=amd64 signed-by=\"/usr/share/keyrings/a.gpg\"] http://deb.debian.org/debian "
+                   "bookworm main contrib # and more\ndeb-src http://deb.debian.org/debian bookworm main\n"
+                   "deb file:/srv/archive ./\ndeb [trusted=yes] https://x.org:8080/~b sid main\r\n",
+        "deb822": "Types: deb deb-src\nURIs: http://deb.debian.org/debian https://x.org/d\n"
+                  "Suites: bookworm bookworm-updates\nComponents: main contrib\n"
+                  "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\nTypes: deb\nEnabled: no\n"
+                  "URIs: http://y.org\nSuites: sid\nComponents: main\n# end\n",
+    }
+
+
+def _kernel_tree(folder):
+    run("dpkg-deb", "-x", guests.kernel_deb(), folder)
+    return folder, next(folder.glob("lib/modules/*"))
+
+
+def corpus_modules():
+    with tempfile.TemporaryDirectory() as scratch:
+        tree, modules = _kernel_tree(Path(scratch))
+        run("depmod", "-b", tree, modules.name)
+        wanted = ("virtio", "ext4", "crc32c", "jbd2", "failover", "nvme")
+
+        def lines(name):
+            text = (modules / name).read_text().splitlines(keepends=True)
+            return f"=== {name}\n" + "".join(
+                line for line in text if any(word in line for word in wanted))[:3000]
+        debian = "".join(map(lines, ("modules.dep", "modules.builtin", "modules.alias", "modules.softdep")))
+    return {
+        "debian": debian,
+        "cycle": "=== modules.dep\nkernel/a.ko: kernel/b.ko kernel/virtio_blk.ko\nkernel/b.ko: kernel/a.ko\n"
+                 "kernel/virtio_blk.ko.xz:\n../../etc/x.ko:\n=== modules.alias\nalias crc32c a-generic\n"
+                 "=== modules.softdep\nsoftdep b pre: crc32c a post: b\n=== modules.builtin\n"
+                 "kernel/fs/ext4/ext4.ko\n",
+    }
+
+
+def corpus_kernel():
+    with tempfile.TemporaryDirectory() as scratch:
+        tree, _ = _kernel_tree(Path(scratch))
+        bzimage = next(tree.glob("boot/vmlinuz-*")).read_bytes()[:1024]
+    ours = io.BytesIO()
+    with gzip.GzipFile("kmln-initramfs", "wb", fileobj=ours, mtime=0) as file:
+        file.write(b"070701")
+    return {
+        "bzimage": bzimage,
+        "bzimage-cut": bzimage[:0x238],
+        "arm64": b"MZ" + b"\0" * 0x36 + b"ARMd" + b"\0" * 8,
+        "vmlinux": struct.pack("<16sHHI", b"\x7fELF\2\1\1", 2, 62, 1),
+        "initramfs-ours": ours.getvalue(),
+        "initramfs-gzip": gzip.compress(b"070701" + b"0" * 104, mtime=0),
+    }
+
+
+def _disk(script, size, keep):
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(size)
+        run("sfdisk", "-q", "--force", file.name, input=script.encode())
+        return Path(file.name).read_bytes()[:keep]
+
+
+def corpus_partitions():
+    mib = 1 << 20
+    gpt = _disk("label: gpt\nlabel-id: 6B6D6C6E-0000-4000-8000-000000000009\n"
+                "start=2048, size=1M, type=U, name=esp, uuid=6B6D6C6E-0000-4000-8000-00000000000A\n"
+                "size=2M, type=L, name=\"größe\", uuid=6B6D6C6E-0000-4000-8000-00000000000B\n",
+                64 * mib, 1536)
+    unsummed = bytearray(gpt)
+    for at in (512 + 0x10, 512 + 0x58):
+        unsummed[at:at + 4] = bytes(4)
+    small = bytearray(unsummed)
+    # as many entries as are here
+    small[512 + 0x50:512 + 0x54] = struct.pack("<I", 4)
+    return {
+        "mbr": _disk("label: dos\nlabel-id: 0x554d4c31\nstart=2048, type=83, bootable\n", 64 * mib, 512),
+        "mbr-logical": _disk("label: dos\nlabel-id: 1\nstart=8, size=8, type=83\nstart=16, size=100, type=5\n"
+                             "start=17, size=7, type=82\nstart=25, size=7, type=83\n", 64 * mib, 64 * 512),
+        "gpt": gpt,
+        "gpt-no-checksum": bytes(small),
+        "gpt-lost": gpt[:512] + bytes(512),
+        "ext-boot-sector": bytes(510) + b"\x55\xaa",
+    }
+
+
+def _image(kind, *options):
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch, "tree")
+        for folder in ("etc", "sbin", "boot", "var/lib/dpkg", "lib/modules/1"):
+            (tree / folder).mkdir(parents=True)
+        files = {
+            "etc/fstab": "/dev/ubda / ext4 defaults 0 1\n",
+            "etc/os-release": "ID=debian\n",
+            "etc/inittab": "1:2:respawn:/sbin/getty tty1\n",
+            "sbin/busybox": b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\x3e\0",
+            "var/lib/dpkg/status": "Package: a\nVersion: 1\n",
+            "lib/modules/1/modules.dep": "a.ko: b.ko\nb.ko:\n",
+            "boot/vmlinuz-1": b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\x3e\0",
+        }
+        for name, content in files.items():
+            (tree / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (tree / "sbin/init").symlink_to("busybox")
+        (tree / "etc/hostname").symlink_to("/" + "x/../" * 20 + "etc/fstab")
+        image = Path(scratch, "image")
+        run("mke2fs", "-q", "-F", "-t", kind, "-b", "1024", "-N", "40", "-m", "0", *options, "-d", tree,
+            "-U", "6b6d6c6e-0000-4000-8000-000000000005", "-E",
+            "root_owner=0:0,hash_seed=6b6d6c6e-0000-4000-8001-000000000005", image, "80k")
+        return image.read_bytes()
+
+
+def corpus_image():
+    ext2 = _image("ext2", "-I", "128", "-O", "none")
+    summed = _image("ext4", "-O", "^has_journal,^resize_inode")
+    unsummed = bytearray(summed)
+    unsummed[2044:2048] = bytes(4)
+    mbr = bytearray(512)
+    mbr[446:462] = struct.pack("<B3sB3sII", 0x80, bytes(3), 0x83, bytes(3), 2, len(ext2) // 512)
+    mbr[510:512] = b"\x55\xaa"
+    return {
+        "ext2": ext2,
+        "ext4": summed,
+        "ext4-no-checksum": bytes(unsummed),
+        "ext4-inline": _image("ext4", "-O", "^has_journal,^resize_inode,^metadata_csum,inline_data"),
+        "disk": bytes(mbr) + bytes(512) + ext2,
+    }
+
+
+def corpus_deb():
+    found = {}
+    for kind in ("xz", "gzip"):
+        with tempfile.TemporaryDirectory() as scratch:
+            tree = Path(scratch, "tree")
+            (tree / "DEBIAN").mkdir(parents=True)
+            (tree / "DEBIAN/control").write_text(
+                "Package: linux-image-6.1.0-1-test\nVersion: 6.1-1\nArchitecture: amd64\n"
+                "Maintainer: A <a@b>\nDescription: a kernel\n")
+            (tree / "boot").mkdir()
+            (tree / "boot/vmlinuz-6.1.0-1-test").write_text("kernel\n")
+            run("dpkg-deb", "--root-owner-group", f"-Z{kind}", "-b", tree, Path(scratch, "a.deb"))
+            found[kind] = Path(scratch, "a.deb").read_bytes()
+    return found
+
+
+def _tar(form):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form, bufsize=512) as tar:
+        def add(name, kind, content=b"", **fields):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size = kind, len(content)
+            for key, value in fields.items():
+                setattr(entry, key, value)
+            tar.addfile(entry, io.BytesIO(content))
+        add("./", tarfile.DIRTYPE, mode=0o755)
+        add("./etc/" + "n" * 120, tarfile.REGTYPE, b"text\n", uid=70000)
+        add("./link", tarfile.LNKTYPE, linkname="./etc/" + "n" * 120)
+        add("./soft", tarfile.SYMTYPE, linkname="../../etc/passwd")
+        add("./null", tarfile.CHRTYPE, devmajor=1, devminor=3)
+        if form == tarfile.PAX_FORMAT:
+            add("./größe", tarfile.REGTYPE, b"x", pax_headers={
+                "SCHILY.xattr.user.a": "value", "mtime": "-1.5",
+                "SCHILY.acl.access": "user::rw-,user:7:r--,group::r--,mask::r--,other::---"})
+    return out.getvalue().rstrip(b"\0") + bytes(1024)
+
+
+def corpus_tar():
+    with tempfile.TemporaryDirectory() as scratch:
+        with open(Path(scratch, "holes"), "wb") as file:
+            file.write(b"a")
+            file.seek(1 << 20)
+            file.write(b"end")
+        sparse = run("tar", "-C", scratch, "--sparse", "--owner=0", "--group=0", "-b1", "-cf", "-", "holes")
+    return {
+        "gnu": _tar(tarfile.GNU_FORMAT),
+        "pax": _tar(tarfile.PAX_FORMAT),
+        "gnu-sparse": sparse.rstrip(b"\0") + bytes(1024),
+        "gzip": gzip.compress(_tar(tarfile.GNU_FORMAT), mtime=0),
+    }
+
+
+def corpus_compressed():
+    module = b"\x7fELF" + bytes(60) + b"vermagic=6.1.0-1-test SMP mod_unload modversions\0" * 4
+    return {
+        "xz": lzma.compress(module, check=lzma.CHECK_CRC32),
+        "gzip": gzip.compress(module, mtime=0),
+        "zstd": run("zstd", "-q", "-c", input=module),
+        "plain": module,
+    }
+
+
+def main():
+    makers = {name.removeprefix("corpus_").replace("_", "-"): maker
+              for name, maker in globals().items() if name.startswith("corpus_")}
+    for target in sys.argv[1:] or makers:
+        folder = HERE / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in makers[target]().items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        print(f"{target}: {len(list(folder.iterdir()))} files")
+
+
+if __name__ == "__main__":
+    main()
