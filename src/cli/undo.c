@@ -17,15 +17,13 @@ struct options {
 static const struct kmln_opt opts[] = {
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "make a copy as IMAGE was; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
-	{"allow-backing", 0, KMLN_OPT_FLAG, NULL,
-		"open the files that IMAGE names: a backing file, or those with its data",
-		offsetof(struct options, backing), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
 		offsetof(struct options, dry_run), NULL},
 	{"force", 'f', KMLN_OPT_FLAG, NULL,
 		"take back what was edited in the guest since as well, and replace OUT where it is "
 		"there already",
 		offsetof(struct options, force), NULL},
+	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };

@@ -264,9 +264,11 @@ static int replace_by_copy(struct work *work, struct kmln_error *err)
 static int change_in_place(struct work *work, struct kmln_error *err)
 {
 	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
+	const struct kmln_beside none = {.count = 0};
 	const struct kmln_in_place job = {
 		.path = work->job->image,
 		.disk = &work->source,
+		.beside = &none,
 		.root = work->facts->root->range,
 		.edits = &work->edits,
 		.prove = prove,

@@ -204,12 +204,13 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
  */
 static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
 {
+	/* a filesystem that stands alone may be told of the disk made of files beside it */
+	const uint64_t room = facts->table ? 0 : KMLN_GPT_ROOT + 2 * KMLN_MIB;
 	uint64_t end;
 
-	(void)facts;
 	if (item->kind != KMLN_RECORD_BYTES || kmln_add_overflow(item->offset, item->size, &end) ||
 		!item->size || item->size > KMLN_ESP_SIZE || item->size % KMLN_SECTOR ||
-		item->offset % KMLN_SECTOR)
+		item->offset % KMLN_SECTOR || end > facts->size + room)
 		return false;
 	return item->offset || item->size == KMLN_SECTOR || item->size == KMLN_BIOS_BOOT;
 }

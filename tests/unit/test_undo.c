@@ -103,6 +103,7 @@ static void make(struct made *m)
 		.root = &m->root,
 		.head = m->head,
 		.head_size = 1 << 20,
+		.size = 65 << 20,
 		.partitions = &m->partition,
 		.partition_count = 1};
 	add_file(m, "/etc/fstab", "/etc/fstab", S_IFREG | 0644);
@@ -369,7 +370,7 @@ static void test_forged(void **state)
 		"bytes by=loader offset=512 size=511 sum=SUM was=zero\n",
 		"bytes by=loader offset=512 size=9223372036854775296 sum=SUM was=zero\n",
 		"resize by=resize size=1 was-size=2\n",
-		"extend by=wrap size=512\n",
+		"extend by=wrap size=4294967296\n",
 		"append path=/etc/passwd by=login size=2\n+x\n",
 		"mkdir path=/srv/boot by=kernel mode=755 uid=0 gid=0\n"
 		"mkdir path=/srv/boot by=grub mode=755 uid=0 gid=0\n",
