@@ -10,8 +10,10 @@ two workers from making the same one. A guest is given out read-only: copy() it 
     debian("systemd")     Debian 12; root's password is ROOT_PASSWORD
     debian("sysvinit")
     kernel_deb()          Debian's cloud kernel as a .deb, for the kernel kit
+    package("kmod")       another package of Debian as a .deb
 """
 
+import contextlib
 import hashlib
 import inspect
 import os
@@ -57,6 +59,16 @@ def debian(init):
 
 def kernel_deb():
     return _cached("linux-image-cloud-amd64", _fetch_kernel, (), suffix=".deb")
+
+
+def newer_kernel_deb():
+    """The cloud kernel of a later series, its modules compressed."""
+    meta = "linux-image-6.12-cloud-amd64"
+    return _cached(meta, lambda to: _fetch_kernel(to, meta), (_fetch_kernel, meta), suffix=".deb")
+
+
+def package(name):
+    return _cached(name, lambda to: _fetch_package(to, name), (_fetch_package, name), suffix=".deb")
 
 
 def copy(guest, to):
@@ -386,9 +398,10 @@ def _need_network(host="deb.debian.org"):
 
 # --- a kernel
 
-def _fetch_kernel(deb):
-    """Debian's cloud kernel by the host's own apt sources and keys, with lists of our own: as any
-    user, and without a word in the host's apt."""
+@contextlib.contextmanager
+def _apt():
+    """A folder and apt's options: the host's own sources and keys, with lists of our own: as any user,
+    and without a word in the host's apt."""
     _need_network()
     base = _scratch()
     try:
@@ -399,18 +412,30 @@ def _fetch_kernel(deb):
                    "-o", f"Dir::State::status={base}/status", "-o", "Debug::NoLocking=1",
                    "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]
         _run(["apt-get", *options, "update"])
-        shown = _run(["apt-cache", *options, "show", "--no-all-versions",
-                      "linux-image-cloud-amd64"]).stdout.decode()
-        depends = next(line for line in shown.splitlines() if line.startswith("Depends:"))
-        package = depends.split()[1].rstrip(",")
-        _run(["apt-get", *options, "download", package], cwd=base)
-        shutil.copy(next(base.glob("linux-image-*.deb")), deb)
+        yield base, options
     finally:
         shutil.rmtree(base)
 
 
+def _fetch_kernel(deb, meta="linux-image-cloud-amd64"):
+    with _apt() as (base, options):
+        shown = _run(["apt-cache", *options, "show", "--no-all-versions", meta]).stdout.decode()
+        depends = next(line for line in shown.splitlines() if line.startswith("Depends:"))
+        package = depends.split()[1].rstrip(",")
+        _run(["apt-get", *options, "download", package], cwd=base)
+        shutil.copy(next(base.glob("linux-image-*.deb")), deb)
+
+
+def _fetch_package(deb, name):
+    with _apt() as (base, options):
+        _run(["apt-get", *options, "download", name], cwd=base)
+        shutil.copy(next(base.glob(f"{name}_*.deb")), deb)
+
+
 NAMES = {"busybox": busybox, "awkward": awkward, "systemd": lambda: debian("systemd"),
-         "sysvinit": lambda: debian("sysvinit"), "kernel": kernel_deb}
+         "sysvinit": lambda: debian("sysvinit"), "kernel": kernel_deb,
+         "newer-kernel": newer_kernel_deb,
+         **{name: lambda name=name: package(name) for name in ("linux-base", "kmod", "libkmod2")}}
 
 if __name__ == "__main__":
     # python3 tests/guests.py NAME...: makes guests ahead of time and prints their paths

@@ -17,11 +17,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/show-plan.h"
+#include "convert/description.h"
 #include "convert/direct.h"
 #include "image/disk.h"
 #include "image/inspect.h"
+#include "image/nodes.h"
 #include "plan/actions.h"
 #include "platform/platform.h"
+#include "platform/uefi.h"
 #include "run/machine.h"
 #include "run/sandbox.h"
 
@@ -31,9 +34,10 @@
 #define SCRIPT_TIMEOUT 300
 /* A quarter of what UML's serial line bears; see run/typing.h. */
 #define UML_TYPE_AHEAD 1024
+#define VARIABLES_MAX (16u << 20)
 
 struct boot_opts {
-	const char *on, *kernel, *initramfs, *append, *format;
+	const char *on, *kernel, *initramfs, *append, *format, *firmware, *boot_disk;
 	uint64_t memory, timeout;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
 	bool snapshot, dry_run, unconfined, backing;
@@ -45,9 +49,12 @@ struct boot {
 	struct kmln_pool *pool;
 	const char *image; /* absolute */
 	struct kmln_disk disk; /* open while the image is looked at */
-	struct kmln_private scratch; /* kernel and initramfs of a start without boot loader */
+	/* kernel and initramfs of a start without boot loader; variables of UEFI */
+	struct kmln_private scratch;
 	const char *kernel, *initramfs, *words; /* of such a start, else NULL */
+	const char *firmware, *variables; /* of UEFI, else NULL */
 	bool device; /* the image is a block device */
+	const char *nodes; /* it is not raw: QEMU's JSON for it; NULL: raw */
 	struct kmln_facts *facts;
 	bool has_root; /* a filesystem was found that can be the root */
 	unsigned partition; /* it is in; 0: the whole image */
@@ -78,9 +85,6 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 
 	if (r < 0)
 		return r;
-	if (!kmln_eq(boot->disk.format, "raw"))
-		return kmln_fail(err, KMLN_EINVALID, "%s: a %s image; machines run from raw ones",
-			path, boot->disk.format);
 	if (kmln_disk_busy(&boot->disk) > 0)
 		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
 	if (fstat(boot->disk.fd, &st) < 0)
@@ -97,16 +101,42 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 	return 0;
 }
 
+/* The machine's firmware finds something to start, on this disk or on a boot disk. */
+static bool starts_by_itself(const struct boot *boot)
+{
+	const struct kmln_esp *esp = boot->facts->esp;
+
+	return boot->opts->boot_disk || boot->facts->boot ||
+	       (esp && esp->has_loader && !kmln_eq(boot->opts->firmware, "bios"));
+}
+
+/* UEFI as asked for, or where the disk starts in no other way. */
+static bool wants_uefi(const struct boot *boot)
+{
+	const struct kmln_esp *esp = boot->facts->esp;
+
+	if (kmln_eq(boot->opts->firmware, "uefi"))
+		return true;
+	return !kmln_eq(boot->opts->firmware, "bios") && !boot->opts->kernel &&
+	       !boot->opts->boot_disk && !boot->facts->boot && esp && esp->has_loader;
+}
+
 /* Why this platform cannot start this image as asked, or NULL. */
 static const char *misfit(const struct boot *boot, const struct kmln_platform *platform)
 {
 	bool uml = kmln_eq(platform->name, "uml");
 
+	if (uml && !kmln_eq(boot->facts->format, "raw"))
+		return "it reads raw images only";
 	if (uml && boot->opts->kernel)
 		return "it is its own kernel, and --kernel was given";
+	if (uml && boot->opts->boot_disk)
+		return "it starts from no boot disk";
+	if (uml && kmln_eq(boot->opts->firmware, "uefi"))
+		return "it has no firmware";
 	if (uml && !boot->has_root)
 		return "no root filesystem was found in the image";
-	if (platform->needs_loader && !boot->facts->boot && !boot->opts->kernel &&
+	if (platform->needs_loader && !starts_by_itself(boot) && !boot->opts->kernel &&
 		!boot->facts->root)
 		return "the image has neither a boot loader nor a root filesystem that kmln can read; "
 		       "--kernel may help";
@@ -206,7 +236,7 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	boot->kernel = boot->opts->kernel;
 	boot->initramfs = boot->opts->initramfs;
 	boot->words = boot->opts->append;
-	if (!boot->platform->needs_loader || boot->facts->boot || boot->kernel)
+	if (!boot->platform->needs_loader || starts_by_itself(boot) || boot->kernel)
 		return 0;
 	r = kmln_private_open(&boot->scratch, err);
 	if (r == 0)
@@ -223,6 +253,54 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	return 0;
 }
 
+/* What QEMU is told of an image that is not raw. Its files were opened as the user's just now. */
+static int describe_disk(struct boot *boot, struct kmln_error *err)
+{
+	const struct kmln_nodes nodes = {boot->disk.layers, &boot->sandbox, false};
+	KMLN_BUF struct kmln_buf json = {0};
+	int r = 0;
+
+	if (kmln_eq(boot->disk.format, "raw"))
+		return 0;
+	if (!boot->disk.layers)
+		return kmln_fail(err, KMLN_EINVALID,
+			"a fixed VHD: what follows the disk in it must not be written over; copy it "
+			"with qemu-img convert");
+	if (!boot->scratch.path)
+		r = kmln_private_open(&boot->scratch, err);
+	if (r == 0)
+		r = kmln_nodes_disk(&nodes, !boot->opts->snapshot, boot->scratch.path, &json, err);
+	if (r == 0)
+		boot->nodes = kmln_pool_strdup(boot->pool, json.data);
+	return r < 0 ? kmln_wrap(err, "%s", boot->image) : 0;
+}
+
+/* UEFI writes variables: into a copy that goes with the machine. */
+static int find_firmware(struct boot *boot, struct kmln_error *err)
+{
+	const struct kmln_esp *esp = boot->facts->esp;
+	KMLN_BUF struct kmln_buf variables = {0};
+	struct kmln_uefi uefi;
+	int r;
+
+	if (!boot->platform->needs_loader || !wants_uefi(boot))
+		return 0;
+	if (!boot->kernel && !boot->opts->boot_disk && !(esp && esp->has_loader))
+		return kmln_fail(err, KMLN_EUSAGE,
+			"--firmware uefi: the image has no EFI system partition with "
+			"EFI/BOOT/BOOTX64.EFI");
+	r = kmln_uefi_find(&uefi, err);
+	if (r == 0 && !boot->scratch.path)
+		r = kmln_private_open(&boot->scratch, err);
+	if (r == 0)
+		r = kmln_read_file(uefi.variables, VARIABLES_MAX, &variables, err);
+	if (r < 0)
+		return r;
+	boot->firmware = uefi.program;
+	boot->variables = kmln_pool_printf(boot->pool, "%s/variables", boot->scratch.path);
+	return kmln_replace_file(boot->variables, variables.data, variables.size, 0600, err);
+}
+
 /* The machine's own command line, in which no byte of a user's path stands. */
 static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -237,11 +315,20 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 		.run = kmln_sandbox_run(&boot->sandbox),
 	};
 
-	launch.disk = kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
-		boot->device	 ? KMLN_ACCESS_DEVICE
-		: opts->snapshot ? KMLN_ACCESS_READ
-				 : KMLN_ACCESS_WRITE);
-	if (share_file(boot, boot->kernel, "kernel", &launch.kernel, err) < 0 ||
+	launch.nodes = boot->nodes;
+	launch.disk = boot->nodes ? launch.run
+				  : kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
+					    boot->device     ? KMLN_ACCESS_DEVICE
+					    : opts->snapshot ? KMLN_ACCESS_READ
+							     : KMLN_ACCESS_WRITE);
+	if (boot->firmware) {
+		launch.firmware = kmln_sandbox_share(
+			&boot->sandbox, boot->firmware, "firmware", KMLN_ACCESS_READ);
+		launch.variables = kmln_sandbox_share(
+			&boot->sandbox, boot->variables, "variables", KMLN_ACCESS_WRITE);
+	}
+	if (share_file(boot, opts->boot_disk, "boot-disk", &launch.boot_disk, err) < 0 ||
+		share_file(boot, boot->kernel, "kernel", &launch.kernel, err) < 0 ||
 		share_file(boot, boot->initramfs, "initramfs", &launch.initramfs, err) < 0)
 		return -err->code;
 	if (kmln_eq(boot->platform->name, "kvm"))
@@ -321,6 +408,10 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 		r = find_program(boot, err);
 	if (r == 0)
 		r = find_kernel(boot, err);
+	if (r == 0)
+		r = describe_disk(boot, err);
+	if (r == 0)
+		r = find_firmware(boot, err);
 	/* the machine locks the image itself */
 	kmln_disk_close(&boot->disk);
 	if (r == 0 && !boot->sandbox.landlock)
@@ -351,15 +442,41 @@ static void boot_cleanup(struct boot *boot)
 	kmln_private_cleanup(&boot->scratch);
 }
 
+/* A description names the image, and what it is started with. */
+static int take_description(
+	struct boot *boot, struct boot_opts *opts, const char **path, struct kmln_error *err)
+{
+	struct kmln_description description;
+	int r;
+
+	if (!kmln_ends(*path, ".json"))
+		return 0;
+	if (opts->kernel || opts->initramfs || opts->boot_disk)
+		return kmln_fail(err, KMLN_EUSAGE, "%s says which kernel is started", *path);
+	r = kmln_description_read(*path, boot->pool, &description, err);
+	if (r < 0)
+		return r;
+	*path = description.disk;
+	opts->kernel = description.kernel;
+	opts->initramfs = description.initramfs;
+	opts->append = kmln_pool_printf(boot->pool, "%s %s",
+		description.words ? description.words : "", opts->append ? opts->append : "");
+	return 0;
+}
+
 static int boot_image(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	KMLN_CLEANUP(boot_cleanup) struct boot boot = {.opts = values, .pool = pool, .disk.fd = -1};
+	struct boot_opts opts = *(const struct boot_opts *)values;
+	KMLN_CLEANUP(boot_cleanup) struct boot boot = {.opts = &opts, .pool = pool, .disk.fd = -1};
 	struct kmln_actions actions = {.pool = pool, .by = "boot"};
+	const char *path = argv[0];
 	int r;
 
 	(void)argc;
-	r = read_all(&boot, argv[0], err);
+	r = take_description(&boot, &opts, &path, err);
+	if (r == 0)
+		r = read_all(&boot, path, err);
 	if (r == 0)
 		r = plan(&boot, &actions, err);
 	if (r == 0 && boot.opts->dry_run && kmln_eq(boot.opts->format, "json")) {
@@ -370,14 +487,16 @@ static int boot_image(const void *values, int argc, char **argv, struct kmln_err
 		kmln_actions_print(&actions, &text);
 		fwrite(text.data, 1, text.size, stdout);
 	} else if (r == 0) {
-		r = carry_out(&boot, &actions, argv[0], err);
+		r = carry_out(&boot, &actions, path, err);
 	}
 	return r;
 }
 
 static const char *const platform_names[] = {"auto", "kvm", "uml", "qemu", NULL};
 
-static const struct kmln_opt opts[] = {
+static const char *const firmware_names[] = {"auto", "bios", "uefi", NULL};
+
+static const struct kmln_opt options[] = {
 	{"on", 0, KMLN_OPT_CHOICE, "PLATFORM", "kvm, uml, qemu, or auto (default): the fastest",
 		offsetof(struct boot_opts, on), platform_names},
 	{"memory", 'm', KMLN_OPT_SIZE, "SIZE", "the guest's memory (default 512M)",
@@ -397,6 +516,12 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct boot_opts, initramfs), NULL},
 	{"append", 0, KMLN_OPT_TEXT, "WORDS", "more words for the kernel's command line",
 		offsetof(struct boot_opts, append), NULL},
+	{"firmware", 0, KMLN_OPT_CHOICE, "KIND",
+		"bios, uefi, or auto (default): uefi for a disk that starts in no other way (kvm, qemu)",
+		offsetof(struct boot_opts, firmware), firmware_names},
+	{"boot-disk", 0, KMLN_OPT_FILE, "FILE",
+		"start from this disk, which `kmln convert --boot disk` made (kvm, qemu)",
+		offsetof(struct boot_opts, boot_disk), NULL},
 	KMLN_OPT_BACKING(struct boot_opts),
 	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct boot_opts, dry_run), NULL},
@@ -409,11 +534,11 @@ static const struct kmln_opt opts[] = {
 
 const struct kmln_command kmln_command_boot = {
 	.name = "boot",
-	.args = "IMAGE",
+	.args = "IMAGE|DESCRIPTION",
 	.summary = "Run an image as a machine, here and now",
 	.details = "The machine's console is this terminal; Ctrl-] ends the machine. With --until\n"
 		   "and --send it is driven by these, in the order given, instead.",
-	.opts = opts,
+	.opts = options,
 	.opts_size = sizeof(struct boot_opts),
 	.min_args = 1,
 	.max_args = 1,

@@ -4,9 +4,8 @@
 
 #include <stddef.h>
 
-#include "base/log.h"
 #include "cli/show-facts.h"
-#include "image/inspect.h"
+#include "image/source.h"
 
 struct options {
 	const char *format;
@@ -22,19 +21,15 @@ static const struct kmln_opt opts[] = {
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
-	KMLN_DISK struct kmln_disk disk = {.fd = -1};
-	KMLN_FACTS struct kmln_facts *facts = NULL;
-	int r = kmln_disk_open(
-		argv[0], KMLN_DISK_SHARED | (o->backing ? KMLN_DISK_BACKING : 0), &disk, err);
+	KMLN_SOURCE struct kmln_source source = {0};
+	const struct kmln_facts *facts;
+	int r = kmln_source_open(argv[0], o->backing, &source, err);
 
 	(void)argc;
+	if (r == 0)
+		r = kmln_source_inspect(&source, &facts, err);
 	if (r < 0)
 		return r;
-	if (kmln_disk_busy(&disk))
-		kmln_warn("%s is in use: what is shown may be out of date", argv[0]);
-	r = kmln_inspect(&disk, &facts, err);
-	if (r < 0)
-		return kmln_wrap(err, "%s", argv[0]);
 	if (kmln_eq(o->format, "json"))
 		return kmln_show_facts_json(facts, err);
 	kmln_show_facts_text(facts);

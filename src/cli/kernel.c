@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "guest/kit.h"
@@ -62,7 +63,7 @@ static int list(const struct options *o, struct kmln_error *err)
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	const char *release;
+	const char *release, **with;
 	int r;
 
 	if (kmln_eq(argv[0], "list")) {
@@ -74,7 +75,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return kmln_fail(err, KMLN_EUSAGE, "kernel: list or add, not '%s'", argv[0]);
 	if (argc < 2)
 		return kmln_fail(err, KMLN_EUSAGE, "kernel add: which .deb file or folder?");
-	r = kmln_kit_add(argv[1], NULL, pool, &release, err);
+	with = kmln_pool_array(pool, (size_t)argc, sizeof(*with));
+	memcpy(with, argv + 2, (size_t)(argc - 2) * sizeof(*with));
+	r = kmln_kit_add(argv[1], with, NULL, pool, &release, err);
 	if (r == 0)
 		kmln_note("kernel %s is in the cache", release);
 	return r;
@@ -84,14 +87,16 @@ static const char *const words[] = {"list", "add", NULL};
 
 const struct kmln_command kmln_command_kernel = {
 	.name = "kernel",
-	.args = "list | add FILE.deb|FOLDER",
+	.args = "list | add FILE.deb|FOLDER [PACKAGE.deb...]",
 	.summary = "List the kernels that guests can be given, or add one",
-	.details = "A folder is one laid out as a root filesystem: boot/vmlinuz-RELEASE and\n"
-		   "lib/modules/RELEASE in it.",
+	.details =
+		"A folder is one laid out as a root filesystem: boot/vmlinuz-RELEASE and\n"
+		"lib/modules/RELEASE in it. PACKAGE.deb: what the kernel's package depends on and\n"
+		"guests may lack, like linux-base and kmod.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_args = 1,
-	.max_args = 2,
+	.max_args = -1,
 	.complete_files = true,
 	.complete_words = words,
 	.run = run,

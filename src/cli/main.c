@@ -87,7 +87,9 @@ static void open_standard_descriptors(void)
 static int report(const struct kmln_error *err)
 {
 	clear_progress();
-	fprintf(stderr, "kmln: %s\n", err->text);
+	/* no text: the command has said it in its own way */
+	if (err->text[0])
+		fprintf(stderr, "kmln: %s\n", err->text);
 	return kmln_exit_status(err);
 }
 

@@ -195,6 +195,25 @@ static bool global_option(const char *word, bool *help)
 	return true;
 }
 
+/* Flags may share one dash: -lR. The word is used up to the first that is none, which may have a
+ * value. */
+static void take_flags(const struct kmln_command *command, void *values, char *word, bool *help)
+{
+	while (word[1] && word[2]) {
+		const char first[] = {'-', word[1], '\0'};
+		const struct kmln_opt *opt;
+		const char *value;
+
+		if (!global_option(first, help)) {
+			opt = find(command->opts, first, &value);
+			if (!opt || opt->kind != KMLN_OPT_FLAG)
+				return;
+			*(bool *)((char *)values + opt->offset) = true;
+		}
+		memmove(word + 1, word + 2, strlen(word + 1));
+	}
+}
+
 int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, char **argv,
 	int *first, bool *help, struct kmln_error *err)
 {
@@ -214,6 +233,8 @@ int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, 
 			argv[args++] = argv[i];
 			continue;
 		}
+		if (word[1] != '-')
+			take_flags(command, values, argv[i], help);
 		if (global_option(word, help))
 			continue;
 		opt = find(command->opts, word, &value);

@@ -40,6 +40,21 @@ static void put_words(struct kmln_json *object, const char *key, const char *con
 		kmln_json_add(array, kmln_json_text(*words));
 }
 
+static void show_efi(struct kmln_json *root, const struct kmln_facts *f)
+{
+	struct kmln_json *efi;
+
+	if (!f->esp) {
+		put_text(root, "efi", NULL);
+		return;
+	}
+	efi = put_object(root, "efi");
+	kmln_json_set(efi, "partition", kmln_json_number(f->esp->partition->number));
+	put_bool(efi, "loader", f->esp->has_loader);
+	put_bool(efi, "by_kmln", f->esp->loader_sum != NULL);
+	put_text(efi, "problem", f->esp->problem);
+}
+
 static void show_table(struct kmln_json *root, const struct kmln_facts *f)
 {
 	struct kmln_json *table, *list;
@@ -326,7 +341,7 @@ static int show_platforms(
 	return 0;
 }
 
-int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
+struct kmln_json *kmln_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 {
 	struct kmln_json *root = kmln_json_object(), *image = put_object(root, "image");
 
@@ -336,6 +351,7 @@ int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 	put_number(image, "allocated", f->allocated);
 	put_text(image, "backing", f->backing);
 	show_table(root, f);
+	show_efi(root, f);
 	show_filesystems(root, f);
 	show_volumes(root, f);
 	put_text(root, "root_problem", f->root_problem);
@@ -347,5 +363,10 @@ int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
 	}
 	put_list(root, "notes", f->notes, f->note_count);
 	show_platforms(root, f, err);
-	return kmln_json_print_free(root, stdout, err);
+	return root;
+}
+
+int kmln_show_facts_json(const struct kmln_facts *f, struct kmln_error *err)
+{
+	return kmln_json_print_free(kmln_facts_json(f, err), stdout, err);
 }

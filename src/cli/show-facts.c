@@ -84,6 +84,10 @@ static void show_volumes(const struct kmln_facts *f)
 
 static void show_disk(const struct kmln_facts *f, struct kmln_pool *pool)
 {
+	if (kmln_eq(f->format, KMLN_FORMAT_FOLDER)) {
+		line("image", "none: a folder");
+		return;
+	}
 	if (kmln_eq(f->format, "raw"))
 		line("image", "raw, %s (%s on the host)", kmln_plan_bytes(pool, f->size),
 			kmln_plan_bytes(pool, f->allocated));
@@ -106,6 +110,12 @@ static void show_disk(const struct kmln_facts *f, struct kmln_pool *pool)
 			or (p->type_name, or (p->type, "?")), p->active ? ", active" : "",
 			p->name ? ", " : "", or (p->name, ""));
 	}
+	if (f->esp)
+		line("efi", "partition %u, %s", f->esp->partition->number,
+			f->esp->loader_sum   ? "GRUB by kmln"
+			: f->esp->has_loader ? "a boot loader"
+			: f->esp->problem    ? f->esp->problem
+					     : "no boot loader");
 	for (size_t i = 0; i < f->filesystem_count; i++) {
 		const struct kmln_filesystem *fs = &f->filesystems[i];
 

@@ -4,8 +4,10 @@
 #define KMLN_CLI_SHOW_FACTS_H
 
 #include "image/facts.h"
+#include "text/json.h"
 
 void kmln_show_facts_text(const struct kmln_facts *facts);
+struct kmln_json *kmln_facts_json(const struct kmln_facts *facts, struct kmln_error *err);
 int kmln_show_facts_json(const struct kmln_facts *facts, struct kmln_error *err);
 
 #endif

@@ -49,6 +49,9 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 	case KMLN_EDIT_SYMLINK:
 		kmln_json_set(o, "target", kmln_json_text(e->data));
 		break;
+	case KMLN_EDIT_APPEND:
+		kmln_json_set(o, "size", kmln_json_number(e->size));
+		break;
 	case KMLN_EDIT_PUT:
 		show_content(o, e);
 		break;

@@ -3,7 +3,6 @@
 #include "convert/beside.h"
 
 #include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,9 +10,9 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "convert/description.h"
 #include "convert/run-script.h"
 #include "guest/boot-disk.h"
-#include "text/json.h"
 
 #define KERNEL_MAX (128u << 20)
 
@@ -84,55 +83,32 @@ static void fill(
 		sizeof(struct kmln_piece)) = (struct kmln_piece){0, data, size};
 }
 
-static int describe(const char *name, const char *format, const char *words, struct kmln_pool *pool,
-	struct kmln_beside *beside, struct kmln_error *err)
-{
-	struct kmln_json *root = kmln_json_object();
-	char *text = NULL;
-	size_t size = 0;
-	FILE *stream = open_memstream(&text, &size);
-	int r;
-
-	if (!stream)
-		abort();
-	kmln_json_set(root, "kernel",
-		kmln_json_text(kmln_pool_printf(pool, "%s%s", name, beside->files[KERNEL].suffix)));
-	kmln_json_set(root, "initramfs",
-		kmln_json_text(
-			kmln_pool_printf(pool, "%s%s", name, beside->files[INITRAMFS].suffix)));
-	kmln_json_set(root, "cmdline", kmln_json_text(words));
-	kmln_json_set(root, "disk", kmln_json_text(name));
-	kmln_json_set(root, "format", kmln_json_text(format));
-	r = kmln_json_print_free(root, stream, err);
-	if (fclose(stream) == EOF)
-		abort();
-	if (r == 0)
-		fill(&beside->files[DESCRIPTION], kmln_pool_memdup(pool, text, size), size, pool);
-	free(text);
-	return r;
-}
-
 static int make_direct(const struct kmln_goal *goal, const struct kmln_facts *facts,
 	const char *out, const char *format, struct kmln_pool *pool, struct kmln_beside *beside,
 	struct kmln_error *err)
 {
-	const char *words = kmln_kernel_words(pool, facts), *name;
-	KMLN_BUF struct kmln_buf script = {0};
-	struct kmln_run_script run = {.format = format, .words = words};
-	int r;
+	KMLN_BUF struct kmln_buf script = {0}, text = {0};
+	const char *name = basename(kmln_pool_strdup(pool, out));
+	const struct kmln_description description = {
+		.disk = name,
+		.kernel = kmln_pool_printf(pool, "%s%s", name, beside->files[KERNEL].suffix),
+		.initramfs = kmln_pool_printf(pool, "%s%s", name, beside->files[INITRAMFS].suffix),
+		.words = kmln_kernel_words(pool, facts),
+		.format = format,
+	};
+	int r = kmln_run_script(&description, &script, err);
 
-	name = basename(kmln_pool_strdup(pool, out));
-	run.disk = name;
-	run.kernel = kmln_pool_printf(pool, "%s%s", name, beside->files[KERNEL].suffix);
-	run.initramfs = kmln_pool_printf(pool, "%s%s", name, beside->files[INITRAMFS].suffix);
-	fill(&beside->files[KERNEL], beside->kernel.data, beside->kernel.size, pool);
-	fill(&beside->files[INITRAMFS], goal->initramfs, goal->initramfs_size, pool);
-	r = kmln_run_script(&run, &script, err);
+	if (r == 0)
+		r = kmln_description_print(&description, &text, err);
 	if (r < 0)
 		return r;
+	fill(&beside->files[KERNEL], beside->kernel.data, beside->kernel.size, pool);
+	fill(&beside->files[INITRAMFS], goal->initramfs, goal->initramfs_size, pool);
 	fill(&beside->files[RUN], kmln_pool_memdup(pool, script.data, script.size), script.size,
 		pool);
-	return describe(name, format, words, pool, beside, err);
+	fill(&beside->files[DESCRIPTION], kmln_pool_memdup(pool, text.data, text.size), text.size,
+		pool);
+	return 0;
 }
 
 int kmln_beside_make(const struct kmln_goal *goal, const struct kmln_facts *facts,

@@ -111,6 +111,7 @@ static int verify(void *data, const struct kmln_disk *disk, const struct kmln_ra
 	const struct kmln_work *work = data;
 	KMLN_FACTS struct kmln_facts *facts = NULL;
 	KMLN_EDITS struct kmln_edits edits = {0};
+	KMLN_TREE struct kmln_tree *tree = NULL;
 	KMLN_BUF struct kmln_buf text = {0};
 	int r = 0;
 
@@ -124,7 +125,11 @@ static int verify(void *data, const struct kmln_disk *disk, const struct kmln_ra
 	if (r < 0)
 		return kmln_wrap(err, "after the conversion");
 	kmln_edits_init(&edits, facts->pool);
-	r = kmln_work_plan(work, facts, &edits, err);
+	r = kmln_tree_ext(disk->device, root, false, &tree, err);
+	if (r == 0) {
+		kmln_inspect_paths(tree, facts, &work->paths);
+		r = kmln_work_plan(work, facts, &edits, err);
+	}
 	if (r < 0)
 		return kmln_wrap(err, "after the conversion");
 	if (!edits.count)

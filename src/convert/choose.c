@@ -103,7 +103,7 @@ static int take_wanted(const struct kmln_facts *facts, const struct kmln_platfor
 	int r = 0;
 
 	if (is_path(wanted))
-		r = kmln_kit_add(wanted, NULL, pool, &release, err);
+		r = kmln_kit_add(wanted, NULL, NULL, pool, &release, err);
 	else
 		for (size_t i = 0; i < facts->kernel_count; i++)
 			if (kmln_eq(facts->kernels[i].release, wanted) &&

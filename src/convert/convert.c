@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/md5.h"
 #include "convert/loader.h"
+#include "convert/packages.h"
 #include "convert/work.h"
 #include "guest/initramfs.h"
 #include "image/check.h"
@@ -25,6 +27,7 @@ static void work_fini(struct kmln_work *work)
 {
 	kmln_beside_fini(&work->beside);
 	kmln_edits_fini(&work->edits);
+	kmln_strv_fini(&work->paths);
 	kmln_choice_close(&work->choice);
 	kmln_facts_free(work->facts);
 	kmln_device_close(&work->replayed);
@@ -105,6 +108,7 @@ static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struc
 {
 	const struct kmln_kernel *kernel = work->goal.kernel;
 	KMLN_BUF struct kmln_buf bytes = {0};
+	char sum[KMLN_MD5_TEXT];
 	const struct kmln_planning planning = {
 		.facts = work->facts, .platform = work->job->to, .goal = &work->goal};
 	int r;
@@ -117,7 +121,8 @@ static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struc
 		return r;
 	work->goal.initramfs = kmln_pool_memdup(work->pool, bytes.data, bytes.size);
 	work->goal.initramfs_size = bytes.size;
-	work->goal.initramfs_sum = kmln_sum(work->pool, bytes.data, bytes.size);
+	kmln_md5(bytes.data, bytes.size, sum);
+	work->goal.initramfs_sum = kmln_pool_strdup(work->pool, sum);
 	return 0;
 }
 
@@ -142,7 +147,10 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 	work->goal.kernel = work->choice.kernel;
 	work->goal.record = true;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
-	r = make_initramfs(work, guest, err);
+	r = kmln_packages_prepare(work->facts, guest, &work->choice, work->job->to, work->pool,
+		&work->goal, &work->paths, err);
+	if (r == 0)
+		r = make_initramfs(work, guest, err);
 	if (r == 0)
 		r = kmln_loader_prepare(&work->from, work->facts, work->pool, &work->goal, err);
 	if (r == 0 && beside)
@@ -226,6 +234,11 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 		return job->dry_run ? 0 : kmln_beside_check(job->form, job->image, job->force, err);
 	if (!job->dry_run && (!*copy || kmln_ends(copy, "/")))
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not the name of a file", copy);
+	if (stat(job->image, &from) == 0 && S_ISDIR(from.st_mode))
+		return kmln_fail(err, KMLN_EINVALID,
+			"%s: a folder cannot be converted yet; make an image of it first: mke2fs "
+			"-t ext4 -d",
+			job->image);
 	/* said now, and not when a kernel has been fetched for nothing */
 	if (!job->dry_run && stat(dirname(copy), &to) < 0)
 		return kmln_fail_sys(err, errno, "%s", job->out);

@@ -30,9 +30,10 @@
 static const struct {
 	const char *init, *packages;
 } inits[] = {
-	{"systemd", "systemd-sysv,udev,dbus,kmod,ifupdown,iproute2,isc-dhcp-client,netbase"},
+	{"systemd",
+		"systemd-sysv,udev,dbus,kmod,linux-base,ifupdown,iproute2,isc-dhcp-client,netbase"},
 	{"sysvinit",
-		"sysvinit-core,sysv-rc,initscripts,udev,kmod,ifupdown,iproute2,isc-dhcp-client,"
+		"sysvinit-core,sysv-rc,initscripts,udev,kmod,linux-base,ifupdown,iproute2,isc-dhcp-client,"
 		"netbase"},
 };
 

@@ -8,6 +8,7 @@
 #include "guest/disk-layout.h"
 #include "guest/grub.h"
 #include "image/loader-mark.h"
+#include "base/sum.h"
 
 /* How GRUB calls the partition with /boot/grub, on the disk as it shall be. */
 static char *partition_name(

@@ -23,19 +23,19 @@ static void add_name(struct kmln_buf *word, const char *name, bool in_list)
 }
 
 /* The word with a file's name in the place of its stand-in. */
-static void put_names(const struct kmln_run_script *script, const char *word, struct kmln_buf *out)
+static void put_names(const struct kmln_description *guest, const char *word, struct kmln_buf *out)
 {
 	const char *at = strstr(word, "format=raw,file=" DISK);
 
 	if (at) {
 		kmln_buf_add(out, word, (size_t)(at - word));
-		kmln_buf_printf(out, "format=%s,file=", script->format);
-		add_name(out, script->disk, true);
+		kmln_buf_printf(out, "format=%s,file=", guest->format);
+		add_name(out, guest->disk, true);
 		kmln_buf_str(out, strstr(at, DISK) + strlen(DISK));
 	} else if (kmln_eq(word, KERNEL)) {
-		add_name(out, script->kernel, false);
+		add_name(out, guest->kernel, false);
 	} else if (kmln_eq(word, INITRAMFS)) {
-		add_name(out, script->initramfs, false);
+		add_name(out, guest->initramfs, false);
 	} else {
 		kmln_buf_str(out, word);
 	}
@@ -53,13 +53,13 @@ static void quote(const char *word, struct kmln_buf *out)
 }
 
 int kmln_run_script(
-	const struct kmln_run_script *script, struct kmln_buf *out, struct kmln_error *err)
+	const struct kmln_description *guest, struct kmln_buf *out, struct kmln_error *err)
 {
 	const struct kmln_launch launch = {
 		.disk = DISK,
 		.kernel = KERNEL,
 		.initramfs = INITRAMFS,
-		.cmdline = script->words,
+		.cmdline = guest->words,
 		.memory = MEMORY,
 		.run = "/kmln",
 	};
@@ -84,7 +84,7 @@ int kmln_run_script(
 			kmln_buf_str(out, "\"${KMLN_ACCEL:-kvm}\" -accel tcg");
 			continue;
 		}
-		put_names(script, argv.items[i], &word);
+		put_names(guest, argv.items[i], &word);
 		quote(word.data, out);
 	}
 	kmln_buf_str(out, " \\\n\t\"$@\"\n");

@@ -4,16 +4,10 @@
 #ifndef KMLN_CONVERT_RUN_SCRIPT_H
 #define KMLN_CONVERT_RUN_SCRIPT_H
 
-#include "base/mem.h"
+#include "convert/description.h"
 
-/* Names without a folder, of any bytes: files beside the script. */
-struct kmln_run_script {
-	const char *disk, *format; /* the image, and what QEMU calls its format */
-	const char *kernel, *initramfs;
-	const char *words; /* for the kernel */
-};
-
+/* Appends the script; the names are of any bytes, and of files beside it. */
 int kmln_run_script(
-	const struct kmln_run_script *script, struct kmln_buf *out, struct kmln_error *err);
+	const struct kmln_description *guest, struct kmln_buf *out, struct kmln_error *err);
 
 #endif

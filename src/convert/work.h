@@ -17,6 +17,7 @@ struct kmln_work {
 	struct kmln_facts *facts;
 	struct kmln_choice choice;
 	struct kmln_goal goal;
+	struct kmln_strv paths; /* of packages, which facts must know to be planned with */
 	struct kmln_pool *pool; /* of goal and edits */
 	struct kmln_edits edits;
 	struct kmln_beside beside; /* files that come with the image */

@@ -219,6 +219,8 @@ struct later {
 
 struct unpack {
 	struct archive *archive;
+	struct kmln_buf *list; /* NULL: not wanted */
+	bool whole;
 	int root;
 	struct kmln_pool *pool;
 	struct later *folders; /* their modes and times are set last */
@@ -319,8 +321,10 @@ static int put_entry(struct unpack *unpack, struct archive_entry *entry, const c
 	if (!*path)
 		return kmln_fail(err, KMLN_EINVALID, "its root is no folder");
 	/* a chain of links could lead anywhere, and a kernel needs none */
-	if (S_ISLNK(mode))
+	if (S_ISLNK(mode)) {
+		unpack->whole = false;
 		return 0;
+	}
 	if (!S_ISREG(mode))
 		return kmln_fail(err, KMLN_EINVALID, "neither file, folder nor link");
 	if (slash)
@@ -348,6 +352,14 @@ static int put_all(struct unpack *unpack, struct kmln_error *err)
 		r = kmln_archive_path(raw, &path, err);
 		if (r < 0)
 			return r;
+		/* dpkg's lists have a path a line */
+		if (strchr(path.data, '\n'))
+			return kmln_fail(
+				err, KMLN_EINVALID, "the path '%s' is two lines", path.data);
+		if (unpack->list)
+			kmln_buf_printf(unpack->list, "%s\n", path.data[1] ? path.data : "/.");
+		if (archive_entry_uid(entry) || archive_entry_gid(entry))
+			unpack->whole = false;
 		r = put_entry(unpack, entry, path.data + 1, err);
 		if (r < 0)
 			return kmln_wrap(err, "%s", path.data);
@@ -369,13 +381,14 @@ static int finish_folders(struct unpack *unpack, struct kmln_error *err)
 	return 0;
 }
 
-int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err)
+int kmln_deb_unpack(const char *path, const char *folder, struct kmln_buf *list, bool *whole,
+	struct kmln_error *err)
 {
 	KMLN_LETTERS;
 	PACKAGE struct package *package = kmln_malloc(sizeof(*package));
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
 	KMLN_FD int fd = open_file(path, err), root = -1;
-	struct unpack unpack = {.pool = pool};
+	struct unpack unpack = {.pool = pool, .list = list, .whole = true};
 	int r;
 
 	package->outer = package->inner = NULL;
@@ -398,5 +411,134 @@ int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err
 	}
 	if (r == 0)
 		r = finish_folders(&unpack, err);
+	if (whole)
+		*whole = unpack.whole;
+	return r < 0 ? kmln_wrap(err, "%s", path) : 0;
+}
+
+/* ---- all of a small package ---- */
+
+struct load {
+	struct kmln_pool *pool;
+	size_t room; /* bytes that may still be read */
+};
+
+/* The content of the entry at which the archive stands. */
+static int load_content(struct archive *archive, struct load *load, struct kmln_deb_file *file,
+	struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf bytes = {0};
+	char piece[1 << 14];
+	la_ssize_t n;
+
+	while ((n = archive_read_data(archive, piece, sizeof(piece))) > 0) {
+		if ((size_t)n > load->room)
+			return kmln_fail(err, EFBIG, "the package is too big");
+		load->room -= (size_t)n;
+		kmln_buf_add(&bytes, piece, (size_t)n);
+	}
+	if (n < 0)
+		return kmln_reader_fail(archive, err);
+	file->data = kmln_pool_memdup(load->pool, bytes.data ? bytes.data : "", bytes.size);
+	file->size = bytes.size;
+	return 0;
+}
+
+static int load_entry(struct archive *archive, struct archive_entry *entry, struct load *load,
+	struct kmln_deb_file *file, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf path = {0};
+	int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+	int r = kmln_archive_path(archive_entry_pathname(entry), &path, err);
+
+	if (r < 0)
+		return r;
+	/* what is kept in a line of a list, and dpkg has no way to quote */
+	if (strchr(path.data, '\n') || uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
+		return kmln_fail(err, KMLN_EINVALID, "an impossible name or owner");
+	*file = (struct kmln_deb_file){
+		.path = kmln_pool_strdup(load->pool, path.data),
+		.mode = archive_entry_mode(entry),
+		.uid = (uint32_t)uid,
+		.gid = (uint32_t)gid,
+		.mtime = archive_entry_mtime(entry),
+	};
+	if (S_ISLNK(file->mode) && archive_entry_symlink(entry)) {
+		file->target = kmln_pool_strdup(load->pool, archive_entry_symlink(entry));
+		return 0;
+	}
+	if (archive_entry_hardlink(entry) || (!S_ISREG(file->mode) && !S_ISDIR(file->mode)))
+		return kmln_fail(
+			err, KMLN_EINVALID, "%s: neither file, folder nor link", path.data);
+	return S_ISREG(file->mode) ? load_content(archive, load, file, err) : 0;
+}
+
+/* All entries of the inner archive. */
+static int load_all(struct package *package, struct load *load, struct kmln_deb_file **files,
+	size_t *count, struct kmln_error *err)
+{
+	struct archive_entry *entry;
+	int r = open_inner(package, err);
+
+	if (r < 0)
+		return r;
+	while ((r = kmln_reader_next(package->inner, &entry, err)) > 0) {
+		struct kmln_deb_file *file;
+
+		if (*count >= ENTRIES_LIMIT / 50)
+			return kmln_fail(err, EFBIG, "the package has too many files");
+		file = kmln_pool_append(load->pool, files, count, sizeof(*file));
+		r = load_entry(package->inner, entry, load, file, err);
+		if (r < 0)
+			return r;
+	}
+	kmln_reader_cleanup(&package->inner);
+	package->inner = NULL;
+	return r;
+}
+
+/* Control files lie side by side, and dpkg puts their names into names of its own. */
+static int settle_control(struct kmln_deb_content *content, struct kmln_error *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < content->control_count; i++) {
+		struct kmln_deb_file *file = &content->control[i];
+
+		if (S_ISDIR(file->mode) && !file->path[1])
+			continue;
+		if (!S_ISREG(file->mode) || strchr(file->path + 1, '/'))
+			return kmln_fail(err, KMLN_EINVALID, "%s in its control part", file->path);
+		file->path++;
+		content->control[kept++] = *file;
+	}
+	content->control_count = kept;
+	return 0;
+}
+
+int kmln_deb_load(const char *path, bool control_only, size_t limit, struct kmln_pool *pool,
+	struct kmln_deb_content *content, struct kmln_error *err)
+{
+	KMLN_LETTERS;
+	PACKAGE struct package *package = kmln_malloc(sizeof(*package));
+	KMLN_FD int fd = open_file(path, err);
+	struct load load = {pool, limit};
+	int r;
+
+	package->outer = package->inner = NULL;
+	*content = (struct kmln_deb_content){0};
+	if (fd < 0)
+		return fd;
+	r = open_package(fd, package, err);
+	if (r == 0)
+		r = next_member(package, "control.tar", err);
+	if (r == 0)
+		r = load_all(package, &load, &content->control, &content->control_count, err);
+	if (r == 0)
+		r = settle_control(content, err);
+	if (r == 0 && !control_only)
+		r = next_member(package, "data.tar", err);
+	if (r == 0 && !control_only)
+		r = load_all(package, &load, &content->files, &content->file_count, err);
 	return r < 0 ? kmln_wrap(err, "%s", path) : 0;
 }

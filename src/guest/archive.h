@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Archives, and the one home of libarchive: Debian packages, tar streams, compressed kernel
- * modules, initramfs archives.
+ * modules.
  *
  * Archives are as hostile as guests: nothing is ever written outside the folder that the caller
  * names, and every length has a limit.
@@ -9,6 +9,7 @@
 #ifndef KMLN_GUEST_ARCHIVE_H
 #define KMLN_GUEST_ARCHIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,13 +29,42 @@ struct kmln_deb {
 int kmln_deb_read(
 	const char *path, struct kmln_pool *pool, struct kmln_deb *deb, struct kmln_error *err);
 
+/* A file of a package: of its control part (only name, mode, data), or of its data. */
+struct kmln_deb_file {
+	const char *path; /* control: "postinst"; data: as tree/tree.h wants it; "/" is the root */
+	uint32_t mode; /* type and permissions: a regular file, a folder or a symbolic link */
+	uint32_t uid, gid;
+	int64_t mtime;
+	uint64_t size; /* bytes of content; 0 unless a regular file */
+	const char
+		*data; /* of a regular file, NUL behind it; NULL where only control was asked for */
+	const char *target; /* of a link */
+};
+
+struct kmln_deb_content {
+	struct kmln_deb_file *control, *files; /* in the package's order */
+	size_t control_count, file_count;
+};
+
+/*
+ * Reads a whole small package into the pool: its control files, and its data unless `control_only`.
+ * EFBIG where that is more than `limit` bytes; KMLN_EINVALID for kinds of files that it cannot hold
+ * (hard links, devices).
+ */
+int kmln_deb_load(const char *path, bool control_only, size_t limit, struct kmln_pool *pool,
+	struct kmln_deb_content *content, struct kmln_error *err);
+
 /*
  * Unpacks the data of the package `path` into the existing folder `folder` of the host. Only
  * regular files and folders are made, with their modes (no set-id bits) and mtimes and the caller's
  * owner; symbolic links are left out, anything else in the package is KMLN_EINVALID. A file
  * that exists is replaced. On an error what was unpacked so far stays: use a folder of your own.
+ * `list` (may be NULL) gets the path of each entry, a line each, as dpkg writes them down ("/."
+ * first); *whole (NULL with it) is false where a link was left out, or where something does not
+ * belong to root: then the folder is not all that the package is.
  */
-int kmln_deb_unpack(const char *path, const char *folder, struct kmln_error *err);
+int kmln_deb_unpack(const char *path, const char *folder, struct kmln_buf *list, bool *whole,
+	struct kmln_error *err);
 
 /* ---- tar streams ---- */
 
@@ -89,21 +119,5 @@ ssize_t kmln_tar_read(void *content, char *bytes, size_t room, struct kmln_error
  */
 int kmln_decompress(
 	const void *bytes, size_t size, size_t limit, struct kmln_buf *out, struct kmln_error *err);
-
-/* ---- initramfs archives ---- */
-
-struct kmln_cpio_entry {
-	const char *path; /* relative, parents first */
-	uint32_t mode; /* S_IFDIR or S_IFREG, and permissions */
-	const char *data; /* regular files: `size` bytes */
-	size_t size;
-};
-
-/*
- * Appends a gzipped cpio (newc) archive with these entries, owner 0:0, mtime 0, inodes counted from
- * 1: equal entries give equal bytes. `name` becomes the file name in gzip's header.
- */
-int kmln_cpio_gzip(const struct kmln_cpio_entry *entries, size_t count, const char *name,
-	struct kmln_buf *out, struct kmln_error *err);
 
 #endif

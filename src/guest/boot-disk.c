@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "guest/disk-layout.h"
-#include "guest/grub-config.h"
+#include "boot/grub-config.h"
 #include "guest/mbr.h"
 
 /* Names of the 8.3 kind: FAT has no others here, and GRUB's FAT does not mind upper case. */

@@ -9,16 +9,7 @@
 char *kmln_initramfs_name(
 	struct kmln_pool *pool, const struct kmln_facts *facts, const char *release)
 {
-	for (size_t i = 0; i < facts->kernel_count; i++) {
-		const struct kmln_kernel *k = &facts->kernels[i];
-
-		if (!kmln_eq(k->release, release) || !k->initramfs)
-			continue;
-		if (k->initramfs_ours)
-			return kmln_pool_strdup(pool, strrchr(k->initramfs, '/') + 1);
-		return kmln_pool_printf(pool, "kmln-initrd.img-%s", release);
-	}
-	return kmln_pool_printf(pool, "initrd.img-%s", release);
+	return kmln_kernels_initramfs_name(pool, facts->kernels, facts->kernel_count, release);
 }
 
 /* Init systems that make the root writable themselves check it first; the others cannot. */

@@ -12,9 +12,13 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "guest/dpkg.h"
 #include "guest/kit.h"
+#include "base/sum.h"
 
 #define KEYRING_MAX (1u << 20)
+#define STATUS_MAX (64u << 20)
+#define ARCHIVES "cache/archives"
 
 struct fetch {
 	struct kmln_tree *tree;
@@ -126,6 +130,28 @@ static int write_text(
 	return kmln_replace_file(path, text, strlen(text), 0644, err);
 }
 
+/*
+ * The guest's own list of what is installed, with kmln's packages at its end, so that apt chooses
+ * what this guest lacks. It is only read.
+ */
+static int write_status(struct fetch *fetch, const struct kmln_facts *facts, struct kmln_error *err)
+{
+	const struct kmln_text_end *end = kmln_facts_text_end(facts, "/var/lib/dpkg/status");
+	struct kmln_pkgs own = {0};
+	KMLN_BUF struct kmln_buf text = {0};
+	int r;
+
+	if (!end || !end->there)
+		return kmln_fail(err, KMLN_ELACK, "the guest has no dpkg status");
+	r = kmln_tree_load(fetch->tree, end->real, STATUS_MAX, &text, err);
+	kmln_buf_str(&text, "\n\n");
+	kmln_pkgs_add_own(&own, fetch->pool);
+	for (size_t i = 0; i < own.count; i++)
+		if (!kmln_facts_package(facts, own.items[i].name))
+			kmln_dpkg_paragraph(&own.items[i], &text);
+	return r < 0 ? r : write_text(fetch, "status", text.data, err);
+}
+
 /* Runs "apt-XXX options WORD PACKAGE" in the private folder. */
 static int apt(struct fetch *fetch, const char *program, const char *word, const char *package,
 	struct kmln_buf *out, struct kmln_error *err)
@@ -167,32 +193,93 @@ static int find_package(
 	return kmln_fail(err, KMLN_ELACK, "%s depends on no kernel", meta);
 }
 
-static int fetch_deb(
-	struct fetch *fetch, const char *meta, const char **deb, struct kmln_error *err)
+/* The packages in a folder below the private one, by their paths; NULL-ended. */
+static const char **list_debs(struct fetch *fetch, const char *below)
 {
+	const char *path = kmln_pool_printf(fetch->pool, "%s/%s", fetch->folder, below);
 	KMLN_TREE struct kmln_tree *folder = NULL;
 	KMLN_STRV struct kmln_strv names = {0};
+	struct kmln_error ignored;
+	const char **debs = NULL;
+	size_t count = 0;
+
+	if (kmln_tree_folder(path, &folder, &ignored) == 0 &&
+		kmln_tree_names(folder, "/", &names, &ignored) == 0)
+		for (size_t i = 0; i < names.count; i++)
+			if (kmln_ends(names.items[i], ".deb"))
+				*(const char **)kmln_pool_append(fetch->pool, &debs, &count,
+					sizeof(*debs)) = kmln_pool_printf(fetch->pool, "%s/%s",
+					path, names.items[i]);
+	kmln_pool_append(fetch->pool, &debs, &count, sizeof(*debs));
+	return debs;
+}
+
+/* Downloads packages with all that the guest lacks for them; apt removes nothing for it. */
+static int download(struct fetch *fetch, const struct kmln_facts *facts, const char *const *names,
+	struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv argv = {0};
+	struct kmln_child child = {.package = "apt", .folder = fetch->folder};
+	int r = write_status(fetch, facts, err);
+
+	kmln_strv_add(&argv, "apt-get");
+	for (size_t i = 0; i < fetch->options.count; i++)
+		kmln_strv_add(&argv, fetch->options.items[i]);
+	kmln_strv_adds(&argv, "--download-only", "--yes", "--no-remove", "--no-install-recommends",
+		"-o", "Debug::NoLocking=1", "install", "--", NULL);
+	for (; *names; names++)
+		kmln_strv_add(&argv, *names);
+	child.argv = (const char *const *)argv.items;
+	return r < 0 ? r : kmln_child_must(&child, NULL, err);
+}
+
+/* Puts the kernel's package first; `with` are the others. False where it is not there. */
+static bool find_kernel(const char **debs, const char *package, const char **deb)
+{
+	KMLN_FREE char *start = kmln_printf("/%s_", package);
+
+	for (size_t i = 0; debs[i]; i++)
+		if (strstr(debs[i], start)) {
+			*deb = debs[i];
+			for (; debs[i]; i++)
+				debs[i] = debs[i + 1];
+			return true;
+		}
+	return false;
+}
+
+/* The kernel's package, and those that this guest lacks for it, where apt finds a way. */
+static int fetch_debs(struct fetch *fetch, const struct kmln_facts *facts, const char *meta,
+	const char **deb, const char ***with, struct kmln_error *err)
+{
+	const char *const names[] = {meta, NULL};
 	const char *package = NULL;
+	struct kmln_error failed;
 	int r = apt(fetch, "apt-get", "update", NULL, NULL, err);
 
 	if (r == 0)
 		r = find_package(fetch, meta, &package, err);
-	if (r == 0) {
-		kmln_note("fetching %s", package);
-		r = apt(fetch, "apt-get", "download", package, NULL, err);
-	}
-	if (r == 0)
-		r = kmln_tree_folder(fetch->folder, &folder, err);
-	if (r == 0)
-		r = kmln_tree_names(folder, "/", &names, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < names.count; i++)
-		if (kmln_ends(names.items[i], ".deb")) {
-			*deb = kmln_pool_printf(
-				fetch->pool, "%s/%s", fetch->folder, names.items[i]);
+	kmln_note("fetching %s", package);
+	if (download(fetch, facts, names, &failed) == 0) {
+		*with = list_debs(fetch, ARCHIVES);
+		if (find_kernel(*with, package, deb))
 			return 0;
-		}
+	} else {
+		kmln_debug("apt finds no way to install %s in the guest: %s", meta, failed.text);
+	}
+	/* the kernel alone can be put in all the same */
+	r = write_text(fetch, "status", "", err);
+	if (r == 0)
+		r = apt(fetch, "apt-get", "download", package, NULL, err);
+	if (r < 0)
+		return r;
+	*with = list_debs(fetch, "");
+	if (find_kernel(*with, package, deb)) {
+		*with = NULL;
+		return 0;
+	}
 	return kmln_fail(err, EIO, "apt-get fetched no package");
 }
 
@@ -208,7 +295,7 @@ static int fetch_into(struct fetch *fetch, const struct kmln_facts *facts, const
 {
 	const char *meta =
 		kmln_eq(facts->os_id, "ubuntu") ? "linux-image-virtual" : "linux-image-cloud-amd64";
-	const char *deb = NULL, *release;
+	const char *deb = NULL, *release, **with = NULL;
 	int r = write_text(fetch, "sources.list", fetch->sources.data, err);
 
 	kmln_note("no kernel is in the guest, the cache or the host: asking the guest's package "
@@ -217,8 +304,8 @@ static int fetch_into(struct fetch *fetch, const struct kmln_facts *facts, const
 	if (r == 0)
 		r = write_text(fetch, "status", "", err);
 	if (r == 0)
-		r = fetch_deb(fetch, meta, &deb, err);
-	return r < 0 ? r : kmln_kit_add(deb, kits, fetch->pool, &release, err);
+		r = fetch_debs(fetch, facts, meta, &deb, &with, err);
+	return r < 0 ? r : kmln_kit_add(deb, with, kits, fetch->pool, &release, err);
 }
 
 /* The newest kit of the folder that suits; false where there is none. */
@@ -240,6 +327,59 @@ static bool find_kit(struct fetch *fetch, const char *kits, const struct kmln_pl
 	return false;
 }
 
+/* Where the kits lie that guests with these sources and keys may have. */
+static const char *kits_of(struct fetch *fetch)
+{
+	return kmln_pool_printf(fetch->pool, "%s/%.32s",
+		kmln_folder(fetch->pool, KMLN_FOLDER_CACHE, "fetched"),
+		kmln_sum(fetch->pool, fetch->identity.data, fetch->identity.size));
+}
+
+/* Keeps what was downloaded; one that is there already is the same. */
+static int keep(struct fetch *fetch, const char *folder, struct kmln_error *err)
+{
+	const char **debs = list_debs(fetch, ARCHIVES);
+	int r = kmln_make_folders(folder, err);
+
+	for (; r == 0 && *debs; debs++) {
+		const char *to = kmln_pool_printf(fetch->pool, "%s%s", folder, strrchr(*debs, '/'));
+		KMLN_BUF struct kmln_buf bytes = {0};
+
+		r = kmln_read_file(*debs, STATUS_MAX, &bytes, err);
+		if (r == 0)
+			r = kmln_replace_file(to, bytes.data, bytes.size, 0644, err);
+	}
+	return r;
+}
+
+int kmln_fetch_packages(struct kmln_tree *tree, const struct kmln_facts *facts,
+	const char *const *names, struct kmln_pool *pool, const char **folder,
+	struct kmln_error *err)
+{
+	KMLN_PRIVATE struct kmln_private private = {0};
+	KMLN_CLEANUP(fetch_fini) struct fetch fetch = {.tree = tree, .pool = pool};
+	int r = kmln_private_open(&private, err);
+
+	if (r < 0)
+		return r;
+	fetch.folder = private.path;
+	r = prepare(&fetch, err);
+	if (r < 0)
+		return r;
+	/* no release of a kernel begins with a dot */
+	*folder = kmln_pool_printf(pool, "%s/.packages", kits_of(&fetch));
+	if (!names)
+		return 0;
+	r = write_text(&fetch, "sources.list", fetch.sources.data, err);
+	if (r == 0)
+		r = write_text(&fetch, "status", "", err);
+	if (r == 0)
+		r = apt(&fetch, "apt-get", "update", NULL, NULL, err);
+	if (r == 0)
+		r = download(&fetch, facts, names, err);
+	return r < 0 ? r : keep(&fetch, *folder, err);
+}
+
 int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
 	const struct kmln_platform *platform, struct kmln_pool *pool, struct kmln_kit_entry *kit,
 	struct kmln_error *err)
@@ -259,9 +399,7 @@ int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
 	fetch.folder = folder.path;
 	r = prepare(&fetch, err);
 	if (r == 0) {
-		kits = kmln_pool_printf(pool, "%s/%.32s",
-			kmln_folder(pool, KMLN_FOLDER_CACHE, "fetched"),
-			kmln_sum(pool, fetch.identity.data, fetch.identity.size));
+		kits = kits_of(&fetch);
 		if (find_kit(&fetch, kits, platform, facts, kit))
 			return 0;
 		r = fetch_into(&fetch, facts, kits, err);

@@ -19,6 +19,16 @@ int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
 	struct kmln_error *err);
 
 /*
+ * Fetches the packages `names` (NULL-ended) and what else the guest lacks for them, by apt's
+ * choice, and gives the folder that they are in: one of the cache for guests with the very same
+ * sources and keys. With names NULL nothing is fetched: the folder alone is given, which may not be
+ * there.
+ */
+int kmln_fetch_packages(struct kmln_tree *tree, const struct kmln_facts *facts,
+	const char *const *names, struct kmln_pool *pool, const char **folder,
+	struct kmln_error *err);
+
+/*
  * For tests: the one-line sources (each starts with "deb [...") that this text of a sources.list
  * (or, with deb822, of a .sources file) gives. Keyrings are named by `key`, a path for Signed-By;
  * NULL: apt's default.

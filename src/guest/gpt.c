@@ -7,7 +7,7 @@
 
 #include "guest/disk-layout.h"
 #include "guest/mbr.h"
-#include "image/kernel.h"
+#include "base/sum.h"
 
 #define ENTRIES 128u
 #define ENTRY 128u

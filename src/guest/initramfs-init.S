@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The init program of the initramfs (src/agent/), as bytes in kmln; initramfs.c is its only user. */
-#include "init-path.h"
+/* The init program of the initramfs (src/agent/), as bytes in kmln and in kmln-guest. */
+#include "agent/init-path.h"
 
 	.section .rodata
 	.balign 16

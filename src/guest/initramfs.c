@@ -1,123 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Our initramfs: /init, /modules (what is carried: name, file, all that it needs in load order),
- * /aliases (which devices and filesystems ask for what), and the modules themselves in /m/, not
- * compressed: the archive is, and init stays small.
- */
+/* Our initramfs with the init that was built into kmln, and modules unpacked by libarchive. */
 #include "guest/initramfs.h"
 
-#include <string.h>
-
+#include "boot/initramfs.h"
 #include "guest/archive.h"
-#include "image/initramfs-mark.h"
-#include "image/modules.h"
-
-#define MODULE_LIMIT (16u << 20) /* as it is stored */
-#define MODULES_LIMIT (48u << 20) /* all together, unpacked; a kernel's need 4 MB */
 
 extern const char kmln_init_program[], kmln_init_program_end[];
 
-/* Disks, networks and root filesystem of every platform. */
-static const char *const drivers[] = {"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi",
-	"sd_mod", "virtio_net", "nvme", "xen_blkfront", "xen_netfront", "ext4", NULL};
-
-struct build {
-	struct kmln_pool *pool;
-	const struct kmln_modules *modules;
-	struct kmln_cpio_entry *entries;
-	size_t count;
-	size_t room; /* bytes that modules may still take: a small file can unpack to a big one */
-};
-
-static void add(struct build *build, const char *path, uint32_t mode, const char *data, size_t size)
+static int unpack(const char *path, const void *bytes, size_t size, size_t limit,
+	struct kmln_buf *out, struct kmln_error *err)
 {
-	*(struct kmln_cpio_entry *)kmln_pool_append(build->pool, &build->entries, &build->count,
-		sizeof(struct kmln_cpio_entry)) = (struct kmln_cpio_entry){path, mode, data, size};
-}
-
-static int add_module(struct build *build, struct kmln_tree *tree, const char *folder,
-	const struct kmln_module *module, struct kmln_error *err)
-{
-	KMLN_BUF struct kmln_buf stored = {0}, plain = {0};
-	const char *path = kmln_pool_printf(build->pool, "%s/%s", folder, module->file);
-	int r = kmln_tree_load(tree, path, MODULE_LIMIT, &stored, err);
-
-	if (r < 0)
-		return r;
-	r = kmln_decompress(stored.data, stored.size, build->room, &plain, err);
-	if (r < 0)
-		return kmln_wrap(err, "%s", path);
-	build->room -= plain.size;
-	add(build, kmln_pool_printf(build->pool, "m/%s.ko", module->name), S_IFREG | 0644,
-		kmln_pool_memdup(build->pool, plain.data, plain.size), plain.size);
-	return 0;
-}
-
-static void list_module(struct build *build, const struct kmln_module *module, struct kmln_buf *to)
-{
-	const char *const name[] = {module->name, NULL};
-	const struct kmln_module *const *needs =
-		kmln_modules_closure(build->modules, name, build->pool);
-
-	kmln_buf_printf(to, "%s /m/%s.ko", module->name, module->name);
-	for (; *needs; needs++)
-		if (*needs != module)
-			kmln_buf_printf(to, " %s", (*needs)->name);
-	kmln_buf_str(to, "\n");
-}
-
-struct alias_list {
-	const char *module;
-	struct kmln_buf *to;
-};
-
-static void list_alias(void *data, const char *pattern)
-{
-	const struct alias_list *list = data;
-
-	kmln_buf_printf(list->to, "%s %s\n", pattern, list->module);
-}
-
-static int add_modules(struct build *build, struct kmln_tree *tree, const char *folder,
-	struct kmln_buf *list, struct kmln_buf *aliases, struct kmln_error *err)
-{
-	const struct kmln_module *const *needed;
-	struct kmln_modules *modules;
-	int r = kmln_modules_read(tree, folder, build->pool, &modules, err);
-
-	if (r < 0)
-		return r;
-	build->modules = modules;
-	needed = kmln_modules_closure(modules, drivers, build->pool);
-	if (*needed)
-		add(build, "m", S_IFDIR | 0755, NULL, 0);
-	for (; *needed; needed++) {
-		r = add_module(build, tree, folder, *needed, err);
-		if (r < 0)
-			return r;
-		list_module(build, *needed, list);
-		kmln_modules_aliases(modules, *needed, list_alias,
-			&(struct alias_list){(*needed)->name, aliases});
-	}
-	return 0;
+	(void)path;
+	return kmln_decompress(bytes, size, limit, out, err);
 }
 
 int kmln_initramfs_build(struct kmln_tree *tree, const char *modules_folder, struct kmln_buf *out,
 	struct kmln_error *err)
 {
-	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	KMLN_BUF struct kmln_buf list = {0}, aliases = {0};
-	struct build build = {.pool = pool, .room = MODULES_LIMIT};
-	int r = 0;
-
-	add(&build, "init", S_IFREG | 0755, kmln_init_program,
-		(size_t)(kmln_init_program_end - kmln_init_program));
-	if (modules_folder)
-		r = add_modules(&build, tree, modules_folder, &list, &aliases, err);
-	if (r == 0) {
-		add(&build, "modules", S_IFREG | 0644, list.data, list.size);
-		add(&build, "aliases", S_IFREG | 0644, aliases.data, aliases.size);
-		r = kmln_cpio_gzip(build.entries, build.count, KMLN_INITRAMFS_NAME, out, err);
-	}
-	return r < 0 ? kmln_wrap(err, "initramfs") : 0;
+	return kmln_initramfs_make(tree, modules_folder, kmln_init_program,
+		(size_t)(kmln_init_program_end - kmln_init_program), unpack, out, err);
 }

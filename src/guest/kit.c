@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "guest/archive.h"
 #include "guest/initramfs.h"
+#include "guest/packages.h"
 #include "guest/step.h"
 
 /* How the folder of a kit begins while it is made. */
@@ -265,9 +266,53 @@ static int make_stage(const char *cache, char **stage, int *lock, struct kmln_er
 	return *lock < 0 ? kmln_fail_sys(err, errno, "%s", *stage) : 0;
 }
 
-static int add_deb(const char *path, const char *cache, struct kmln_pool *pool,
-	const char **release, struct kmln_error *err)
+static int copy(const char *from, const char *to, struct kmln_error *err)
 {
+	const char *const argv[] = {"cp", "-r", "--no-dereference", "--preserve=timestamps",
+		"--reflink=auto", "--", from, to, NULL};
+
+	return run_tool(err, "coreutils", argv);
+}
+
+/* Keeps a package in the kit under a name of ours. */
+static int keep_deb(const char *path, const char *stage, unsigned number, struct kmln_error *err)
+{
+	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
+	const char *folder = kmln_pool_printf(pool, "%s" KMLN_KIT_PACKAGES "/deb", stage);
+	struct kmln_deb deb;
+	int r = kmln_deb_read(path, pool, &deb, err);
+
+	if (r == 0)
+		r = kmln_make_folders(folder, err);
+	return r < 0 ? r
+		     : copy(path,
+			       kmln_pool_printf(pool, "%s/%u-%s.deb", folder, number, deb.package),
+			       err);
+}
+
+/* Everything that a guest's dpkg will be told. */
+static int keep_packages(const char *path, const char *const *with, const char *stage,
+	const struct kmln_buf *list, bool whole, struct kmln_error *err)
+{
+	int r = 0;
+
+	if (!whole)
+		kmln_note(
+			"%s: its files are not plain ones of root, so guests will get the kernel, "
+			"and not the package",
+			path);
+	else
+		r = kmln_kit_keep_kernel(stage, path, list, err);
+	for (unsigned i = 0; r == 0 && with && with[i]; i++)
+		r = keep_deb(with[i], stage, i, err);
+	return r;
+}
+
+static int add_deb(const char *path, const char *const *with, const char *cache,
+	struct kmln_pool *pool, const char **release, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf list = {0};
+	bool whole;
 	KMLN_FREE char *stage = NULL;
 	KMLN_FD int lock = -1;
 	struct kmln_error ignored;
@@ -275,24 +320,18 @@ static int add_deb(const char *path, const char *cache, struct kmln_pool *pool,
 
 	if (r < 0)
 		return r;
-	r = kmln_deb_unpack(path, stage, err);
+	r = kmln_deb_unpack(path, stage, &list, &whole, err);
 	if (r == 0)
 		r = settle_lib(stage, err);
 	if (r == 0)
 		r = find_staged(stage, pool, release, err);
 	if (r == 0)
+		r = keep_packages(path, with, stage, &list, whole, err);
+	if (r == 0)
 		r = finish(stage, *release, cache, err);
 	if (r < 0)
 		kmln_remove_folder(stage, &ignored);
 	return r;
-}
-
-static int copy(const char *from, const char *to, struct kmln_error *err)
-{
-	const char *const argv[] = {"cp", "-r", "--no-dereference", "--preserve=timestamps",
-		"--reflink=auto", "--", from, to, NULL};
-
-	return run_tool(err, "coreutils", argv);
 }
 
 /* Copies one kernel of the folder; modules keep their times. */
@@ -350,8 +389,8 @@ static int add_folder(const char *folder, const char *cache, struct kmln_pool *p
 	return r;
 }
 
-int kmln_kit_add(const char *path, const char *to, struct kmln_pool *pool, const char **release,
-	struct kmln_error *err)
+int kmln_kit_add(const char *path, const char *const *with, const char *to, struct kmln_pool *pool,
+	const char **release, struct kmln_error *err)
 {
 	const char *cache = to ? to : kmln_folder(pool, KMLN_FOLDER_CACHE, "kernels");
 	KMLN_FD int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -359,7 +398,10 @@ int kmln_kit_add(const char *path, const char *to, struct kmln_pool *pool, const
 
 	if (folder < 0 && access(path, R_OK) < 0)
 		return kmln_fail_sys(err, errno, "%s", path);
+	if (folder >= 0 && with && with[0])
+		return kmln_fail(
+			err, KMLN_EUSAGE, "%s is a folder, and packages go with a package", path);
 	r = folder >= 0 ? add_folder(path, cache, pool, release, err)
-			: add_deb(path, cache, pool, release, err);
+			: add_deb(path, with, cache, pool, release, err);
 	return r < 0 ? kmln_wrap(err, "%s", path) : 0;
 }

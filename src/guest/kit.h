@@ -49,9 +49,10 @@ int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, stru
 /*
  * Adds the kernel of a .deb file, or each kernel of a folder laid out as a root filesystem, to the
  * folder of kits `to` (NULL: the cache's own). *release (the pool's) is the one that was added, of
- * several the newest. One that is there already is replaced.
+ * several the newest. One that is there already is replaced. `with` (NULL-ended, or NULL) are .deb
+ * files that the kernel's package depends on: they are kept beside it.
  */
-int kmln_kit_add(const char *path, const char *to, struct kmln_pool *pool, const char **release,
-	struct kmln_error *err);
+int kmln_kit_add(const char *path, const char *const *with, const char *to, struct kmln_pool *pool,
+	const char **release, struct kmln_error *err);
 
 #endif

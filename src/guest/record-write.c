@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "image/kernel.h"
+#include "base/sum.h"
 
 static bool plain(unsigned char c)
 {
@@ -208,6 +208,14 @@ static void write_one(struct kmln_buf *out, const struct kmln_edit *e)
 		write_why(out, e);
 		if (e->replaces)
 			write_lines(out, '-', e->replaces, strlen(e->replaces));
+		return;
+	case KMLN_EDIT_APPEND:
+		write_head(out, KMLN_RECORD_APPEND, e);
+		kmln_buf_printf(out, " size=%llu was-size=%llu", (unsigned long long)e->size,
+			(unsigned long long)e->replaces_size);
+		write_time(out, "was-time", e->replaces_mtime, e->replaces_mtime_ns);
+		write_why(out, e);
+		write_lines(out, '+', e->data, e->size);
 		return;
 	case KMLN_EDIT_PUT:
 		(e->shared ? write_change : write_put)(out, e);

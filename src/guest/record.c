@@ -55,7 +55,7 @@ static const struct {
 		B(F_TIME) | B(F_SUM) | B_BEFORE, "-"},
 	[KMLN_RECORD_CHANGE] = {"change", B(F_PATH) | B(F_SIZE) | B(F_SUM) | B(F_WAS), B_BEFORE,
 		"-+"},
-	[KMLN_RECORD_APPEND] = {"append", B(F_PATH) | B(F_SIZE), B(F_WAS_SIZE) | B(F_WAS_TIME),
+	[KMLN_RECORD_APPEND] = {"append", B(F_PATH) | B(F_SIZE) | B(F_WAS_SIZE) | B(F_WAS_TIME), 0,
 		"+"},
 	[KMLN_RECORD_SYMLINK] = {"symlink",
 		B(F_PATH) | B(F_TARGET) | B(F_UID) | B(F_GID) | B(F_WAS), B(F_WAS_TIME), "-"},

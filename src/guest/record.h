@@ -54,7 +54,7 @@ struct kmln_record_item {
 
 	enum kmln_record_was was;
 	uint32_t was_mode, was_uid, was_gid; /* the mode with its type */
-	uint64_t was_size; /* RESIZE: the size before; APPEND: 0 where it is not known */
+	uint64_t was_size; /* RESIZE: the size before */
 	int64_t was_mtime;
 	uint32_t was_mtime_ns;
 	const char *was_sum;

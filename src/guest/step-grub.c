@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* GRUB's configuration: one entry, for the kernel and the initramfs of the other steps. */
+/*
+ * GRUB's configuration: the kernel of the other steps first, then all others that can start the
+ * guest. What it is made from is kept in a file where kmln-guest, in the guest, makes it anew.
+ */
 #include "guest/steps.h"
 
 #include <ctype.h>
 #include <string.h>
 
+#include "boot/grub-config.h"
 #include "guest/boot-files.h"
-#include "guest/grub-config.h"
 #include "guest/vouch.h"
 
-#define CONFIG "/boot/grub/grub.cfg"
+#define CONFIG KMLN_GRUB_CONFIG
 
 bool kmln_has_own_loader(const struct kmln_facts *facts)
 {
@@ -35,25 +38,75 @@ static const char *unreadable_feature(const struct kmln_filesystem *root)
 	return NULL;
 }
 
-/* Where a file lies for GRUB: as in the guest, since /boot is on the root filesystem. */
-static void write_config(struct kmln_buf *out, struct kmln_planning *planning, const char *boot)
+/* The kernels as they are after the plan: the one to be booted is among them, with our initramfs.
+ */
+static struct kmln_kernel *kernels_after(
+	const struct kmln_planning *planning, struct kmln_pool *pool, size_t *count)
 {
 	const struct kmln_facts *facts = planning->facts;
 	const struct kmln_goal *goal = planning->goal;
-	struct kmln_pool *pool = planning->edits->pool;
-	const char *initramfs =
-		goal->initramfs ? kmln_pool_printf(pool, "%s/%s", boot,
-					  kmln_initramfs_name(pool, facts, goal->kernel->release))
-				: goal->kernel->initramfs;
-	const struct kmln_grub_config config = {
-		.title = goal->kernel->release,
-		.uuid = facts->root->uuid,
-		.kernel = kmln_pool_printf(pool, "%s%s", boot, strrchr(goal->kernel->image, '/')),
-		.initramfs = initramfs,
-		.words = kmln_kernel_words(pool, facts),
-	};
+	struct kmln_kernel *list = kmln_pool_array(pool, facts->kernel_count + 1, sizeof(*list));
+	size_t at = 0;
 
-	kmln_grub_config(&config, out);
+	*count = facts->kernel_count;
+	if (*count)
+		memcpy(list, facts->kernels, *count * sizeof(*list));
+	while (at < *count && !kmln_eq(list[at].release, goal->kernel->release))
+		at++;
+	if (at == *count || goal->from_kit) {
+		const char *initramfs = at < *count ? list[at].initramfs : NULL;
+
+		*count = at == *count ? at + 1 : *count;
+		list[at] = *goal->kernel;
+		list[at].initramfs = initramfs;
+	}
+	if (kmln_wants_initramfs(planning))
+		list[at].initramfs = kmln_initramfs_name(pool, facts, goal->kernel->release);
+	return list;
+}
+
+/* True where a kernel other than the one to be booted is the newest that could be. */
+static bool is_not_newest(const struct kmln_boot_config *config, const struct kmln_kernel *kernels,
+	size_t count, const char *release)
+{
+	for (size_t i = 0; i < count; i++)
+		if (kernels[i].initramfs && kmln_boot_suits(config, &kernels[i]) &&
+			kmln_release_compare(kernels[i].release, release) > 0)
+			return true;
+	return false;
+}
+
+/* Where a folder or file lies for GRUB: as in the guest, since /boot is on the root filesystem. */
+static void write_config(struct kmln_planning *planning, const char *boot,
+	struct kmln_boot_config *config, struct kmln_buf *out)
+{
+	const struct kmln_facts *facts = planning->facts;
+	const struct kmln_known_file *known = kmln_facts_file(facts, KMLN_BOOT_CONFIG);
+	struct kmln_pool *pool = planning->edits->pool;
+	KMLN_BUF struct kmln_buf drivers = {0};
+	struct kmln_boot_config before;
+	struct kmln_kernel *kernels;
+	size_t count;
+
+	for (const char *const *d = planning->platform->drivers; d && *d; d++)
+		kmln_buf_printf(&drivers, "%s ", *d);
+	kmln_buf_str(&drivers, facts->root->is_ext ? "ext4" : "");
+	*config = (struct kmln_boot_config){
+		.filesystem = facts->root->uuid,
+		.boot = boot,
+		.programs = facts->arch ? facts->arch : "",
+		.drivers = kmln_pool_strdup(pool, drivers.data),
+		.kernel = "",
+		.options = kmln_kernel_words(pool, facts),
+		.append = "",
+	};
+	/* the words of the guest's administrator stay */
+	if (known->data && kmln_boot_config_read(known->data, pool, &before))
+		config->append = before.append;
+	kernels = kernels_after(planning, pool, &count);
+	if (is_not_newest(config, kernels, count, planning->goal->kernel->release))
+		config->kernel = planning->goal->kernel->release;
+	kmln_grub_config_write(config, kernels, count, out);
 }
 
 /* GRUB's own words are divided by blanks, and a guest may call its folders as it likes. */
@@ -75,12 +128,35 @@ static const struct kmln_fstab_line *other_boot(const struct kmln_facts *facts)
 	return NULL;
 }
 
+/* As kmln_want_file(), also for a file in a folder that this plan makes. */
+static int want_text(struct kmln_planning *planning, const char *why, const char *path,
+	const char *folder, const struct kmln_buf *text, struct kmln_error *err)
+{
+	struct kmln_pool *pool = planning->edits->pool;
+	const struct kmln_edit edit = {
+		.kind = KMLN_EDIT_PUT,
+		.by = "grub",
+		.why = why,
+		.path = kmln_pool_printf(pool, "%s%s", folder, strrchr(path, '/')),
+		.mode = 0644,
+		.mtime = KMLN_MTIME_NOW,
+		.data = kmln_pool_memdup(pool, text->data, text->size),
+		.size = text->size,
+	};
+
+	if (kmln_facts_file(planning->facts, path)->real)
+		return kmln_want_file(
+			planning, "grub", why, path, edit.data, edit.size, edit.mode, false, err);
+	return kmln_edits_add(planning->edits, &edit, err);
+}
+
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
 	const struct kmln_fstab_line *other = other_boot(facts);
 	const char *feature = unreadable_feature(facts->root);
 	KMLN_BUF struct kmln_buf text = {0};
+	struct kmln_boot_config config;
 	const char *boot, *folder;
 	int r;
 
@@ -113,25 +189,18 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		return kmln_fail(err, KMLN_EINVALID,
 			"in the guest, /boot is %s, a name that GRUB's configuration cannot hold",
 			boot);
-	write_config(&text, planning, boot);
-	if (!kmln_facts_file(facts, CONFIG)->real) {
-		/* its folder is made by this plan */
-		const struct kmln_edit edit = {
-			.kind = KMLN_EDIT_PUT,
-			.by = "grub",
-			.why = "what GRUB starts",
-			.path = kmln_pool_printf(planning->edits->pool, "%s/grub.cfg", folder),
-			.mode = 0644,
-			.mtime = KMLN_MTIME_NOW,
-			.data = kmln_pool_memdup(planning->edits->pool, text.data, text.size),
-			.size = text.size,
-		};
-
-		return kmln_edits_add(planning->edits, &edit, err);
+	write_config(planning, boot, &config, &text);
+	r = want_text(planning, "what GRUB starts", CONFIG, folder, &text, err);
+	/* only kmln-guest reads it */
+	if (r == 0 && kmln_brings_guest_program(planning)) {
+		text.size = 0;
+		kmln_boot_config_write(&config, &text);
+		r = kmln_want_folder(planning, "grub", "/etc/kmln", &folder, err);
+		if (r == 0)
+			r = want_text(planning, "for when kernels come and go", KMLN_BOOT_CONFIG,
+				folder, &text, err);
 	}
-	return kmln_want_file(planning, "grub", "what GRUB starts", CONFIG,
-		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
-		false, err);
+	return r;
 }
 
 static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
@@ -139,9 +208,11 @@ static bool could_write(const struct kmln_facts *facts, const struct kmln_record
 	if (item->kind == KMLN_RECORD_MKDIR)
 		return item->mode == 0755 &&
 		       (kmln_is_place(facts, "/boot", item->path) ||
-			       kmln_is_place(facts, "/boot/grub", item->path));
+			       kmln_is_place(facts, "/boot/grub", item->path) ||
+			       kmln_is_place(facts, "/etc/kmln", item->path));
 	return item->kind == KMLN_RECORD_PUT && !item->timed && item->was != KMLN_WAS_UNKNOWN &&
-	       kmln_is_place(facts, CONFIG, item->path);
+	       (kmln_is_place(facts, CONFIG, item->path) ||
+		       kmln_is_place(facts, KMLN_BOOT_CONFIG, item->path));
 }
 
 const struct kmln_step kmln_step_grub = {

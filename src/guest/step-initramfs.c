@@ -8,7 +8,25 @@
 #include <string.h>
 
 #include "guest/boot-files.h"
+#include "guest/packages.h"
 #include "guest/vouch.h"
+
+/* kmln-guest leaves it to the distribution's own program, and that has made one. */
+static bool keeps_distributions(
+	const struct kmln_planning *planning, const struct kmln_kernel *kernel)
+{
+	const struct kmln_package *guest = kmln_facts_package(planning->facts, KMLN_GUEST_PACKAGE);
+
+	return planning->facts->has_initramfs_tool && guest && kmln_package_is_installed(guest) &&
+	       kernel->initramfs && !kernel->initramfs_ours;
+}
+
+bool kmln_wants_initramfs(const struct kmln_planning *planning)
+{
+	const struct kmln_goal *goal = planning->goal;
+
+	return goal->initramfs && (goal->from_kit || !keeps_distributions(planning, goal->kernel));
+}
 
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
@@ -30,9 +48,9 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	/* a loader of the guest's own starts its kernel with what that needs */
 	if (own && kmln_keeps_loader(planning))
 		return 0;
-	if (!own || !own->initramfs_ours)
+	if (!own || !(own->initramfs_ours || keeps_distributions(planning, own)))
 		kmln_missing(planning, "an initramfs with this platform's drivers");
-	if (!planning->edits || !goal->initramfs)
+	if (!planning->edits || !kmln_wants_initramfs(planning))
 		return 0;
 	r = kmln_want_folder(planning, "initramfs", "/boot", &boot, err);
 	if (r < 0)

@@ -20,6 +20,12 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	uint64_t bytes;
 	int r;
 
+	if (planning->platform->disk && kmln_eq(planning->facts->format, KMLN_FORMAT_FOLDER)) {
+		kmln_missing(planning, "a disk image (it is a folder)");
+		if (planning->edits)
+			return kmln_fail(
+				err, KMLN_EINVALID, "a folder cannot be converted, only an image");
+	}
 	if (!kmln_wants_loader(planning) || planning->facts->table)
 		return 0;
 	kmln_missing(planning, "a partition table");

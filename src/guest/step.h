@@ -16,6 +16,8 @@
 #include "plan/edits.h"
 #include "platform/platform.h"
 
+struct kmln_pkg;
+
 /* How a machine shall start the converted guest. */
 enum kmln_boot_form {
 	KMLN_BOOT_BIOS, /* GRUB in the first sectors, or in a GPT's BIOS boot partition */
@@ -38,6 +40,10 @@ struct kmln_goal {
 	const char *initramfs; /* our initramfs for it, or NULL: its own serves */
 	size_t initramfs_size;
 	const char *initramfs_sum;
+	/* Packages to be made known to the guest's dpkg, the kernel's among them; see dpkg.h. */
+	const struct kmln_pkg *const *packages;
+	size_t package_count;
+	const char *unregistered; /* why the kernel of the kit is not among them; NULL: it is */
 	const char *grub_boot; /* GRUB's boot.img, 512 bytes */
 	const char *grub_core; /* GRUB's core.img, for a BIOS */
 	size_t grub_core_size;
@@ -100,6 +106,13 @@ int kmln_want_file(struct kmln_planning *planning, const char *step, const char 
 int kmln_want_folder(struct kmln_planning *planning, const char *step, const char *path,
 	const char **real, struct kmln_error *err);
 
+/* True where kmln-guest is in the guest after the plan. */
+bool kmln_brings_guest_program(const struct kmln_planning *planning);
+/*
+ * True where our initramfs of the goal is to be in the guest: unless kmln-guest, in the guest,
+ * leaves the making of it to the distribution's own program, and that has made one.
+ */
+bool kmln_wants_initramfs(const struct kmln_planning *planning);
 /* True where the guest boots by a loader that is not kmln's: nothing of it is touched then. */
 bool kmln_has_own_loader(const struct kmln_facts *facts);
 /* True where the machine starts a loader on the guest's own disk; false for disk and direct. */

@@ -13,6 +13,7 @@ const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_resize,
 	&kmln_step_kernel,
 	&kmln_step_initramfs,
+	&kmln_step_packages,
 	&kmln_step_fstab,
 	&kmln_step_login,
 	&kmln_step_grub,
@@ -54,18 +55,11 @@ void kmln_missing(struct kmln_planning *planning, const char *fmt, ...)
 		kmln_strv_add(planning->missing, text.data);
 }
 
-/* Programs of one kind run under a kernel of another only where that kernel says so. */
-static bool arch_runs(const char *guest, const char *kernel)
-{
-	return !guest || kmln_eq(guest, kernel) ||
-	       (kmln_eq(guest, "i386") && kmln_eq(kernel, "x86-64"));
-}
-
 int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err)
 {
 	if (!facts->root)
 		return kmln_fail(err, KMLN_EINVALID, "no root filesystem: %s", facts->root_problem);
-	if (!arch_runs(facts->arch, "x86-64"))
+	if (!kmln_arch_runs(facts->arch, "x86-64"))
 		return kmln_fail(err, KMLN_EINVALID,
 			"the guest's programs are for %s, and kmln has machines for x86-64 only",
 			facts->arch);
@@ -88,7 +82,7 @@ int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err)
 	}
 	if (facts->init == KMLN_INIT_NONE)
 		kmln_missing(planning, "an init program");
-	if (!arch_runs(facts->arch, "x86-64"))
+	if (!kmln_arch_runs(facts->arch, "x86-64"))
 		kmln_missing(planning, "programs for x86-64 (they are for %s)", facts->arch);
 	for (const struct kmln_step *const *step = kmln_steps; *step; step++) {
 		r = (*step)->plan(planning, err);
@@ -179,7 +173,7 @@ bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts
 	const struct kmln_platform *platform)
 {
 	if (kernel->uml || !kernel->image || !kernel->indexed ||
-		!arch_runs(facts->arch, kernel->arch))
+		!kmln_arch_runs(facts->arch, kernel->arch))
 		return false;
 	for (const char *const *d = platform->drivers; d && *d; d++)
 		if (!kmln_kernel_has(kernel, *d))

@@ -114,7 +114,17 @@ static bool same_field(const struct paragraph *a, const struct paragraph *b, con
 	return a_size == b_size && (!x || !y || memcmp(x, y, a_size) == 0);
 }
 
-/* A package that the guest has removed meanwhile needs nothing. */
+/* What dpkg and apt keep has "Package", what debconf keeps has "Name". */
+static bool is_same(const struct paragraph *a, const struct paragraph *b)
+{
+	size_t size;
+
+	if (field(b, "Package", &size))
+		return same_field(a, b, "Package") && same_field(a, b, "Architecture");
+	return same_field(a, b, "Name");
+}
+
+/* A paragraph that the guest has removed meanwhile needs nothing. */
 static const char *undo_paragraph(const struct paragraph *own, struct kmln_pool *pool,
 	const char *text, size_t *size, const char **why)
 {
@@ -125,11 +135,14 @@ static const char *undo_paragraph(const struct paragraph *own, struct kmln_pool 
 		size_t name_size, version_size;
 		const char *name, *version;
 
-		if (!same_field(&p, own, "Package") || !same_field(&p, own, "Architecture"))
+		if (!is_same(&p, own))
 			continue;
+		/* a question that another package asks as well */
+		if (!same_field(&p, own, "Owners"))
+			return text;
 		name = field(&p, "Package", &name_size);
 		version = field(&p, "Version", &version_size);
-		if (!same_field(&p, own, "Version")) {
+		if (name && !same_field(&p, own, "Version")) {
 			*why = kmln_pool_printf(pool, "package %.*s has another version: %.*s",
 				(int)name_size, name, (int)version_size, version ? version : "");
 			return NULL;
@@ -139,11 +152,32 @@ static const char *undo_paragraph(const struct paragraph *own, struct kmln_pool 
 	return text;
 }
 
+static bool is_database(const struct kmln_record_item *item)
+{
+	const char *text = item->new + strspn(item->new, "\n");
+
+	return !item->old_size && (kmln_starts(text, "Package:") || kmln_starts(text, "Name:"));
+}
+
+static const char *undo_paragraphs(const struct kmln_record_item *item, struct kmln_pool *pool,
+	const char *text, size_t *size, const char **why)
+{
+	const char *at = item->new;
+	struct paragraph own;
+
+	while (text && next_paragraph(&at, &own)) {
+		size_t name;
+
+		if (field(&own, "Package", &name) || field(&own, "Name", &name))
+			text = undo_paragraph(&own, pool, text, size, why);
+	}
+	return text;
+}
+
 static const char *undo_append(const struct kmln_record_item *item, struct kmln_pool *pool,
 	const char *text, size_t *size, const char **why)
 {
-	const char *at = item->new, *found;
-	struct paragraph own;
+	const char *found;
 
 	/* as it was put there, at the end */
 	if (*size >= item->new_size &&
@@ -151,30 +185,26 @@ static const char *undo_append(const struct kmln_record_item *item, struct kmln_
 		*size -= item->new_size;
 		return kmln_pool_memdup(pool, text, *size);
 	}
-	if (!kmln_starts(at + strspn(at, "\n"), "Package:")) {
-		found = find_lines(
-			text, *size, item->new, without_newline(item->new, item->new_size));
-		if (found)
-			return exchange(pool, text, size, found, item->new_size, "", 0);
-		*why = "kmln's lines are gone or changed";
-		return NULL;
-	}
-	while (text && next_paragraph(&at, &own)) {
-		size_t name;
-
-		if (field(&own, "Package", &name))
-			text = undo_paragraph(&own, pool, text, size, why);
-	}
-	return text;
+	found = find_lines(text, *size, item->new, without_newline(item->new, item->new_size));
+	if (found && found + item->new_size <= text + *size)
+		return exchange(pool, text, size, found, item->new_size, "", 0);
+	*why = "kmln's lines are gone or changed";
+	return NULL;
 }
 
 const char *kmln_undo_text(const struct kmln_record_item *item, struct kmln_pool *pool,
 	const char *text, size_t *size, const char **why)
 {
+	const char *end;
+
 	if (strlen(text) != *size) {
 		*why = "it is no text any more";
 		return NULL;
 	}
-	return (item->kind == KMLN_RECORD_APPEND ? undo_append : undo_change)(
-		item, pool, text, size, why);
+	if (item->kind == KMLN_RECORD_CHANGE && !is_database(item))
+		return undo_change(item, pool, text, size, why);
+	end = *size >= item->new_size ? text + *size - item->new_size : NULL;
+	if (is_database(item) && !(end && memcmp(end, item->new, item->new_size) == 0))
+		return undo_paragraphs(item, pool, text, size, why);
+	return undo_append(item, pool, text, size, why);
 }

@@ -11,7 +11,9 @@
 
 #include "guest/step.h"
 #include "guest/vouch.h"
-#include "image/initramfs-mark.h"
+#include "base/sum.h"
+#include "boot/grub-config.h"
+#include "boot/initramfs-mark.h"
 
 /* What a path is to become; begins as what is there. */
 enum fate {
@@ -62,7 +64,9 @@ static void ask_item(
 	if (item->kind == KMLN_RECORD_CHANGE || item->kind == KMLN_RECORD_APPEND)
 		content = KMLN_WANT_ALL;
 	else if (item->kind == KMLN_RECORD_PUT && !item->timed)
-		content = kmln_eq(item->by, "initramfs") ? KMLN_WANT_ALL : KMLN_WANT_SAME_SIZE;
+		content = kmln_eq(item->by, "initramfs") || kmln_eq(item->by, "grub")
+				  ? KMLN_WANT_ALL
+				  : KMLN_WANT_SAME_SIZE;
 	ask(undo, pool, item->path, content, item->size);
 }
 
@@ -183,8 +187,11 @@ static bool is_as_put(
 	data = content(place, &size);
 	if (!data)
 		return false;
-	/* it may have been built again, in the guest, for the same kernel */
+	/* kmln-guest makes these again, in the guest */
 	if (kmln_eq(item->by, "initramfs") && kmln_initramfs_is_ours(data, size))
+		return true;
+	if (kmln_is_place(way->undo->facts, KMLN_GRUB_CONFIG, item->path) &&
+		kmln_starts(data, KMLN_GRUB_MARK))
 		return true;
 	return size == item->size && has_sum(way, data, size, item->sum);
 }
@@ -261,7 +268,9 @@ static int undo_lines(const struct way *way, struct place *place,
 	text = content(place, &size);
 	if (!text || !is_file(place)) {
 		if (is_there(place) || item->was == KMLN_WAS_KEPT || appended)
-			edited(way, item, "kmln's line is gone with the file that it stood in");
+			edited(way, item,
+				is_file(place) ? "it has become too long to be looked at"
+					       : "kmln's line is gone with its file");
 		return 0;
 	}
 	left_size = size;
@@ -274,7 +283,7 @@ static int undo_lines(const struct way *way, struct place *place,
 		return undo_whole(way, place, item, left, left_size, err);
 	if (item->was == KMLN_WAS_ABSENT && !appended && !left_size)
 		become_gone(place, item);
-	else if (appended && item->was_size && left_size == item->was_size)
+	else if (appended && left_size == item->was_size)
 		become_file(place, item, left, left_size, item->was_mtime, item->was_mtime_ns);
 	else
 		become_file(place, item, left, left_size, KMLN_MTIME_NOW, 0);

@@ -59,12 +59,13 @@ int kmln_check_clean(
 	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf words = {0};
+	KMLN_BLOCKS struct kmln_blocks blocks = {0};
 	KMLN_FD int shadow = -1;
 	uint64_t offset = 0;
 	int fd, status;
 
 	if (!kmln_device_file(device, range, &fd, &offset)) {
-		fd = shadow = kmln_shadow_ext(device, range, err);
+		fd = shadow = kmln_shadow_ext(device, range, &blocks, err);
 		if (fd < 0)
 			return fd;
 	}
@@ -86,7 +87,8 @@ static int preen_shadow(struct kmln_device *device, const struct kmln_range *ran
 	int status = 0;
 
 	for (size_t i = 0; i < KMLN_COUNT(rounds) && status >= 0 && status <= 1; i++) {
-		KMLN_FD int shadow = kmln_shadow_ext(device, range, err);
+		KMLN_BLOCKS struct kmln_blocks blocks = {0};
+		KMLN_FD int shadow = kmln_shadow_ext(device, range, &blocks, err);
 		int r;
 
 		if (shadow < 0)
@@ -94,7 +96,7 @@ static int preen_shadow(struct kmln_device *device, const struct kmln_range *ran
 		status = fsck("-p", rounds[i], shadow, 0, words, err);
 		if (status < 0 || status > 1)
 			return status;
-		r = kmln_shadow_write_back(shadow, device, range, err);
+		r = kmln_shadow_write_back(shadow, &blocks, device, range, err);
 		if (r < 0)
 			return r;
 	}

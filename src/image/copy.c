@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #define PIECE (64u << 20) /* for the kernel */
 #define PLAIN_PIECE (1u << 20) /* through our own memory */
+#define GRAIN 4096u /* so much of zeroes becomes a hole */
 
 /* Both ends of a copy; descriptors are -1 where one of them is not one file. */
 struct copy {
@@ -19,6 +21,32 @@ struct copy {
 	uint64_t from_start, to_start; /* of the devices in their files */
 	uint64_t offset;
 };
+
+static bool grain_is_zero(const char *bytes, size_t size, size_t at)
+{
+	size_t n = size - at < GRAIN ? size - at : GRAIN;
+
+	return bytes[at] == 0 && memcmp(bytes + at, bytes + at + 1, n - 1) == 0;
+}
+
+/* What is zero in the source is zero in `to` already: not all formats tell of their holes. */
+static int write_data(const struct copy *copy, const char *bytes, size_t size, uint64_t at,
+	struct kmln_error *err)
+{
+	int r = 0;
+
+	for (size_t from = 0, to; r == 0 && from < size; from = to) {
+		bool zero = grain_is_zero(bytes, size, from);
+
+		for (to = from + GRAIN; to < size && grain_is_zero(bytes, size, to) == zero;)
+			to += GRAIN;
+		to = to < size ? to : size;
+		if (!zero)
+			r = kmln_device_write(
+				copy->to, bytes + from, to - from, copy->offset + at + from, err);
+	}
+	return r;
+}
 
 /* Reading and writing, for what the kernel cannot copy: other filesystems, disks of other formats.
  */
@@ -31,7 +59,7 @@ static int copy_plain(const struct copy *copy, uint64_t start, uint64_t end, str
 		int r = kmln_device_read(copy->from, bytes, n, start, err);
 
 		if (r == 0)
-			r = kmln_device_write(copy->to, bytes, n, copy->offset + start, err);
+			r = write_data(copy, bytes, n, start, err);
 		if (r < 0)
 			return r;
 		start += n;

@@ -2,6 +2,7 @@
 /* Walks a filesystem as libext2fs sees it; every number in it may be wrong, and every loop ends. */
 #include "image/ext-blocks.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,8 @@ struct walk {
 	struct kmln_blocks *blocks;
 	uint64_t steps; /* a damaged file can lead in circles: no filesystem needs more */
 	bool all; /* of the inode at hand all blocks, not only those that lead to others */
+	bool journal; /* the inode at hand is a journal that has to be replayed */
+	char *bytes; /* one block */
 };
 
 static void mark(struct walk *walk, uint64_t first, uint64_t count)
@@ -80,6 +83,24 @@ static void mark_groups(struct walk *walk)
 	}
 }
 
+/*
+ * A descriptor block of the journal lists where the blocks behind it belong. Each of its numbers is
+ * taken for one: some that are none do no harm, and its formats need not be told apart.
+ */
+static void mark_journalled(struct walk *walk, blk64_t block)
+{
+	static const char descriptor[] = {(char)0xc0, 0x3b, 0x39, (char)0x98, 0, 0, 0, 1};
+	uint32_t number;
+
+	if (io_channel_read_blk64(walk->fs->io, block, 1, walk->bytes) ||
+		memcmp(walk->bytes, descriptor, sizeof(descriptor)) != 0)
+		return;
+	for (size_t at = sizeof(descriptor); at < walk->fs->blocksize; at += sizeof(number)) {
+		memcpy(&number, walk->bytes + at, sizeof(number));
+		mark(walk, be32toh(number), 1);
+	}
+}
+
 static int mark_block(
 	ext2_filsys fs, blk64_t *block, e2_blkcnt_t count, blk64_t parent, int offset, void *data)
 {
@@ -92,6 +113,8 @@ static int mark_block(
 		return BLOCK_ABORT;
 	if (count < 0 || walk->all)
 		mark(walk, *block, 1);
+	if (count >= 0 && walk->journal)
+		mark_journalled(walk, *block);
 	return 0;
 }
 
@@ -121,8 +144,9 @@ static void mark_inode(struct walk *walk, ext2_ino_t ino, struct ext2_inode *ino
 		    ino < EXT2_FIRST_INODE(super) || ino == super->s_orphan_file_inum ||
 		    ino == super->s_usr_quota_inum || ino == super->s_grp_quota_inum ||
 		    ino == super->s_prj_quota_inum || (inode->i_flags & EXT4_EA_INODE_FL);
+	walk->journal = journal && ext2fs_has_feature_journal_needs_recovery(super);
 	if (journal)
-		walk->all = ext2fs_has_feature_journal_needs_recovery(super);
+		walk->all = walk->journal;
 	if (journal && !walk->all) {
 		blk64_t first = 0;
 
@@ -153,6 +177,7 @@ int kmln_ext_metadata(struct kmln_device *device, const struct kmln_range *range
 	code = ext2fs_open_inode_scan(fs, 64, &scan);
 	if (code)
 		return ext_fail(err, code, "the inode tables");
+	walk.bytes = kmln_malloc(fs->blocksize);
 	ext2fs_inode_scan_flags(scan, EXT2_SF_SKIP_MISSING_ITABLE, 0);
 	do {
 		code = ext2fs_get_next_inode_full(
@@ -164,6 +189,7 @@ int kmln_ext_metadata(struct kmln_device *device, const struct kmln_range *range
 	} while (ino && (!code || code == EXT2_ET_INODE_CSUM_INVALID) &&
 		 walk.steps <= 4 * blocks->count);
 	ext2fs_close_inode_scan(scan);
+	free(walk.bytes);
 	return 0;
 }
 

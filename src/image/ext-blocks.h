@@ -14,6 +14,11 @@ struct kmln_blocks {
 #define KMLN_BLOCKS KMLN_CLEANUP(kmln_blocks_fini)
 void kmln_blocks_fini(struct kmln_blocks *blocks);
 
+static inline bool kmln_blocks_has(const struct kmln_blocks *blocks, uint64_t number)
+{
+	return blocks->bits[number / 8] >> number % 8 & 1;
+}
+
 /*
  * The blocks that e2fsck reads: superblocks, descriptors, bitmaps, inode tables, folders, extent
  * trees, links, attributes, and the journal where it has to be replayed. What a damaged filesystem

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the two halves of the ext kind of tree share: reading (ext.c) and writing (ext-write.c). */
+/* What the parts of the ext kind of tree share: looking (ext.c), content (ext-read.c), attributes
+ * (ext-xattrs.c) and writing (ext-write.c). */
 #ifndef KMLN_IMAGE_EXT_TREE_H
 #define KMLN_IMAGE_EXT_TREE_H
 
@@ -37,10 +38,19 @@ int ext_read_inode(struct ext_tree *ext, ext2_ino_t ino, struct ext2_inode_large
 /* True where the inode has the fields that hold nanoseconds and years past 2038. */
 bool ext_has_extra(const struct ext_tree *ext, const struct ext2_inode_large *inode);
 
+/* ext-read.c: the content of an inode, whatever its type. */
+int ext_file_open(struct ext_tree *ext, ext2_ino_t ino, const struct ext2_inode_large *inode,
+	struct kmln_file **file, struct kmln_error *err);
+/* ext-xattrs.c */
+int ext_xattrs(struct kmln_tree *tree, const char *path, struct kmln_xattrs *xattrs,
+	struct kmln_error *err);
+
 int ext_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
 	struct kmln_error *err);
 int ext_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta, uint64_t size,
 	kmln_source_fn fn, void *data, struct kmln_error *err);
+int ext_append(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	const char *bytes, uint64_t size, struct kmln_error *err);
 int ext_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err);
 int ext_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,

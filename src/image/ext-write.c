@@ -185,6 +185,22 @@ int ext_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_meta *
 	return r < 0 ? r : finish_new(ext, ino, LINUX_S_IFDIR, meta, err);
 }
 
+/* Takes away the link of this name, where one is there; anything else stays, and is in the way. */
+static int drop_symlink(struct ext_tree *ext, const char *path, struct kmln_error *err)
+{
+	struct ext2_inode_large inode;
+	struct kmln_error missing;
+	ext2_ino_t ino;
+	int r = need_writable(ext, err);
+
+	if (r < 0 || ext_find(ext, path, &ino, &missing) < 0)
+		return r;
+	r = ext_read_inode(ext, ino, &inode, err);
+	if (r < 0 || !LINUX_S_ISLNK(inode.i_mode))
+		return r;
+	return ext_remove(&ext->tree, path, err);
+}
+
 int ext_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err)
 {
@@ -192,8 +208,10 @@ int ext_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const char *name;
 	ext2_ino_t dir, ino;
 	errcode_t code;
-	int r = find_place(ext, path, &dir, &name, err);
+	int r = drop_symlink(ext, path, err);
 
+	if (r == 0)
+		r = find_place(ext, path, &dir, &name, err);
 	if (r == 0)
 		r = new_number(ext, dir, LINUX_S_IFLNK | 0777, &ino, err);
 	if (r < 0)
@@ -334,6 +352,84 @@ static int write_content(struct ext_tree *ext, ext2_ino_t ino, uint64_t size, km
 	return r;
 }
 
+/*
+ * A file that is stored in its own inode gets blocks: libext2fs moves it when more is written than
+ * has room there.
+ */
+static int move_out(struct ext_tree *ext, ext2_ino_t ino, struct kmln_error *err)
+{
+	KMLN_FREE char *zeros = kmln_malloc(ext->fs->blocksize);
+	errcode_t code, closed;
+	ext2_file_t file;
+	unsigned written;
+
+	memset(zeros, 0, ext->fs->blocksize);
+	code = ext2fs_file_open(ext->fs, ino, EXT2_FILE_WRITE, &file);
+	if (code)
+		return ext_fail(err, code, "open");
+	code = ext2fs_file_write(file, zeros, ext->fs->blocksize, &written);
+	closed = ext2fs_file_close(file);
+	return code || closed ? ext_fail(err, code ? code : closed, "move out of the inode") : 0;
+}
+
+/* A regular file whose content is where we can write it. */
+static int check_file(const struct ext2_inode_large *inode, struct kmln_error *err)
+{
+	if (!LINUX_S_ISREG(inode->i_mode))
+		return kmln_fail(err, EEXIST, "there is something that is not a file");
+	if (inode->i_flags & (EXT4_VERITY_FL | EXT4_ENCRYPT_FL))
+		return kmln_fail(err, KMLN_EINVALID,
+			"sealed or encrypted: it cannot be replaced from outside");
+	return 0;
+}
+
+static int write_end(ext2_file_t file, const char *bytes, uint64_t size, struct kmln_error *err)
+{
+	errcode_t code = ext2fs_file_llseek(file, 0, EXT2_SEEK_END, NULL);
+
+	while (!code && size) {
+		unsigned piece = size < WRITE_PIECE ? (unsigned)size : WRITE_PIECE, written = 0;
+
+		code = ext2fs_file_write(file, bytes, piece, &written);
+		bytes += written;
+		size -= written;
+	}
+	return code ? ext_fail(err, code, "write") : 0;
+}
+
+int ext_append(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	const char *bytes, uint64_t size, struct kmln_error *err)
+{
+	struct ext_tree *ext = (struct ext_tree *)tree;
+	struct ext2_inode_large inode;
+	ext2_file_t file;
+	ext2_ino_t ino;
+	errcode_t code;
+	int r = need_writable(ext, err);
+
+	if (r == 0)
+		r = ext_find(ext, path, &ino, err);
+	if (r == 0)
+		r = ext_read_inode(ext, ino, &inode, err);
+	if (r == 0)
+		r = check_file(&inode, err);
+	if (r < 0)
+		return r;
+	code = ext2fs_file_open(ext->fs, ino, EXT2_FILE_WRITE, &file);
+	if (code)
+		return ext_fail(err, code, "open");
+	r = write_end(file, bytes, size, err);
+	code = ext2fs_file_close(file);
+	if (r == 0 && code)
+		r = ext_fail(err, code, "close");
+	if (r == 0)
+		r = ext_read_inode(ext, ino, &inode, err);
+	if (r < 0)
+		return r;
+	set_times(ext, &inode, meta, false);
+	return write_inode(ext, ino, &inode, err);
+}
+
 /* Makes `path` an empty regular file: a new one, or the one that is there without its content. */
 static int empty_file(
 	struct ext_tree *ext, const char *path, ext2_ino_t *ino, bool *new, struct kmln_error *err)
@@ -358,14 +454,12 @@ static int empty_file(
 		return r;
 	}
 	r = ext_read_inode(ext, *ino, &inode, err);
+	if (r == 0)
+		r = check_file(&inode, err);
+	if (r == 0 && inode.i_flags & EXT4_INLINE_DATA_FL)
+		r = move_out(ext, *ino, err);
 	if (r < 0)
 		return r;
-	if (!LINUX_S_ISREG(inode.i_mode))
-		return kmln_fail(err, EEXIST, "there is something that is not a file");
-	if (inode.i_flags & (EXT4_INLINE_DATA_FL | EXT4_VERITY_FL | EXT4_ENCRYPT_FL))
-		return kmln_fail(err, KMLN_EINVALID,
-			"stored inline, sealed or encrypted: it cannot be "
-			"replaced from outside");
 	code = ext2fs_punch(ext->fs, *ino, NULL, NULL, 0, ~0ULL);
 	return code ? ext_fail(err, code, "empty the file") : 0;
 }

@@ -11,8 +11,6 @@
 #include "image/ext-io.h"
 #include "image/ext-tree.h"
 
-#define READ_PIECE (256 * 1024)
-
 int ext_fail(struct kmln_error *err, errcode_t code, const char *what)
 {
 	static bool initialized;
@@ -62,8 +60,18 @@ static int lookup(struct ext_tree *ext, ext2_ino_t dir, const char *name, size_t
 {
 	struct ext2_inode_large inode;
 	errcode_t code;
-	int r = ext_read_inode(ext, dir, &inode, err);
+	int r;
 
+	for (const struct kmln_listing *l = ext->tree.listings; l; l = l->next)
+		if (l->folder == dir) {
+			ssize_t at = kmln_listing_find(l, name, length);
+
+			if (at < 0)
+				return kmln_fail_sys(err, ENOENT, "look up");
+			*ino = l->entries[at].inode;
+			return 0;
+		}
+	r = ext_read_inode(ext, dir, &inode, err);
 	if (r < 0)
 		return r;
 	if (LINUX_S_ISLNK(inode.i_mode))
@@ -124,6 +132,22 @@ int ext_find(struct ext_tree *ext, const char *path, ext2_ino_t *ino, struct kml
 	return r < 0 ? r : lookup(ext, dir, name, strlen(name), ino, err);
 }
 
+/* Device numbers stand where others have their blocks: in the old form of 16 bits, or the new one.
+ */
+static void read_device(const struct ext2_inode_large *inode, struct kmln_stat *st)
+{
+	uint32_t old = inode->i_block[0], new = inode->i_block[1];
+
+	st->major = old ? old >> 8 & 0xff : new >> 8 & 0xfff;
+	st->minor = old ? old & 0xff : (new & 0xff) | (new >> 12 & 0xfff00);
+}
+
+/* i_blocks counts sectors, or, of huge files, blocks. */
+static uint64_t stored_bytes(struct ext_tree *ext, struct ext2_inode_large *inode)
+{
+	return ext2fs_get_stat_i_blocks(ext->fs, (struct ext2_inode *)inode) * 512;
+}
+
 static int ext_stat(
 	struct kmln_tree *tree, const char *path, struct kmln_stat *st, struct kmln_error *err)
 {
@@ -143,8 +167,13 @@ static int ext_stat(
 		.links = inode.i_links_count,
 		.size = EXT2_I_SIZE((struct ext2_inode *)&inode),
 		.inode = ino,
+		.stored = stored_bytes(ext, &inode),
 		.mtime = (int32_t)inode.i_mtime,
+		.flags = (inode.i_flags & EXT2_IMMUTABLE_FL ? KMLN_FLAG_IMMUTABLE : 0) |
+			 (inode.i_flags & EXT2_APPEND_FL ? KMLN_FLAG_APPEND : 0),
 	};
+	if (LINUX_S_ISCHR(inode.i_mode) || LINUX_S_ISBLK(inode.i_mode))
+		read_device(&inode, st);
 	if (ext_has_extra(ext, &inode)) {
 		st->mtime += (int64_t)(inode.i_mtime_extra & EXT4_EPOCH_MASK) << 32;
 		st->mtime_ns = inode.i_mtime_extra >> EXT4_EPOCH_BITS;
@@ -152,38 +181,24 @@ static int ext_stat(
 	return 0;
 }
 
-/* Reads up to `size` bytes of a file, by pieces of `piece` bytes. */
-static int read_inode_data(struct ext_tree *ext, ext2_ino_t ino, uint64_t size, size_t piece,
-	kmln_chunk_fn fn, void *data, struct kmln_error *err)
+/* A target too long for the inode, which lies where a file has its content. */
+static int read_long_target(struct ext_tree *ext, ext2_ino_t ino,
+	const struct ext2_inode_large *inode, struct kmln_buf *target, struct kmln_error *err)
 {
-	KMLN_FREE char *bytes = kmln_malloc(piece);
-	ext2_file_t file;
-	errcode_t code;
-	int r = 0;
+	KMLN_FILE struct kmln_file *file = NULL;
+	const char *bytes;
+	uint64_t size;
+	int r = ext_file_open(ext, ino, inode, &file, err);
 
-	code = ext2fs_file_open(ext->fs, ino, 0, &file);
-	if (code)
-		return ext_fail(err, code, "open");
-	while (size && r == 0) {
-		unsigned got = 0, want = size < piece ? (unsigned)size : (unsigned)piece;
-
-		code = ext2fs_file_read(file, bytes, want, &got);
-		if (code || !got) {
-			r = code ? ext_fail(err, code, "read") : 0;
+	while (r == 0) {
+		r = kmln_file_next(file, &bytes, &size, err);
+		if (r < 0 || !size)
 			break;
-		}
-		r = fn(data, bytes, got, err);
-		size -= got;
+		if (!bytes) /* zeros: no target */
+			return kmln_fail(err, KMLN_EINVALID, "a link with a hole in it");
+		kmln_buf_add(target, bytes, (size_t)size);
 	}
-	ext2fs_file_close(file);
-	return r < 0 ? r : 0;
-}
-
-static int append_chunk(void *data, const char *bytes, size_t size, struct kmln_error *err)
-{
-	(void)err;
-	kmln_buf_add(data, bytes, size);
-	return 0;
+	return r;
 }
 
 static int ext_readlink(
@@ -208,64 +223,130 @@ static int ext_readlink(
 	if (ext2fs_is_fast_symlink((struct ext2_inode *)&inode) && size <= sizeof(inode.i_block))
 		kmln_buf_add(target, inode.i_block, size);
 	else
-		r = read_inode_data(ext, ino, size, 4096, append_chunk, target, err);
+		r = read_long_target(ext, ino, &inode, target, err);
 	if (r == 0 &&
 		(target->size == before || memchr(target->data + before, 0, target->size - before)))
 		return kmln_fail(err, KMLN_EINVALID, "a link without a target");
 	return r;
 }
 
-struct listing {
-	kmln_name_fn fn;
-	void *data;
+static int add_name(
+	struct kmln_listing *listing, const struct ext2_dir_entry *entry, struct kmln_error *err)
+{
+	size_t length = (size_t)ext2fs_dirent_name_len(entry);
+	char name[EXT2_NAME_LEN + 1];
+
+	memcpy(name, entry->name, length);
+	name[length] = '\0';
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	if (!length || strlen(name) != length || strchr(name, '/'))
+		return kmln_fail(
+			err, KMLN_EINVALID, "a name that cannot be one; the folder is damaged");
+	return kmln_listing_add(listing, name, entry->inode, err);
+}
+
+/* One block of a folder: entries that fill it. Blocks of an index look like an empty one. */
+static int read_names(struct ext_tree *ext, ext2_ino_t ino, char *block,
+	struct kmln_listing *listing, struct kmln_error *err)
+{
+	unsigned at = 0, size = ext->fs->blocksize, length;
+
+	if (!ext2fs_dir_block_csum_verify(ext->fs, ino, (struct ext2_dir_entry *)block))
+		return kmln_fail(err, KMLN_EINVALID, "a checksum is wrong; the folder is damaged");
+	for (int r; at < size; at += length) {
+		struct ext2_dir_entry *entry = (struct ext2_dir_entry *)(block + at);
+
+		if (size - at < EXT2_DIR_ENTRY_HEADER_LEN ||
+			ext2fs_get_rec_len(ext->fs, entry, &length) ||
+			length < EXT2_DIR_ENTRY_HEADER_LEN || length % 4 || length > size - at ||
+			(unsigned)ext2fs_dirent_name_len(entry) + EXT2_DIR_ENTRY_HEADER_LEN >
+				length)
+			return kmln_fail(err, KMLN_EINVALID,
+				"an entry that cannot be one; the folder is damaged");
+		if (!entry->inode)
+			continue;
+		r = add_name(listing, entry, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct reading {
+	struct kmln_listing *listing;
 	struct kmln_error *err;
 	int result;
 };
 
-static int list_entry(ext2_ino_t dir, int entry, struct ext2_dir_entry *dirent, int offset,
+static int inline_entry(ext2_ino_t dir, int type, struct ext2_dir_entry *entry, int offset,
 	int blocksize, char *buf, void *data)
 {
-	struct listing *listing = data;
-	int length = ext2fs_dirent_name_len(dirent);
-	char name[EXT2_NAME_LEN + 1];
+	struct reading *reading = data;
 
 	(void)dir;
 	(void)offset;
 	(void)blocksize;
 	(void)buf;
-	if (entry != DIRENT_OTHER_FILE || !dirent->inode)
-		return 0;
-	memcpy(name, dirent->name, (size_t)length);
-	name[length] = '\0';
-	if (!length || strlen(name) != (size_t)length || strchr(name, '/'))
-		listing->result = kmln_fail(listing->err, KMLN_EINVALID,
-			"a name that cannot be one; the folder is damaged");
-	else
-		listing->result = listing->fn(listing->data, name, listing->err);
-	return listing->result ? DIRENT_ABORT : 0;
+	if (type == DIRENT_OTHER_FILE && entry->inode)
+		reading->result = add_name(reading->listing, entry, reading->err);
+	return reading->result ? DIRENT_ABORT : 0;
 }
 
-static int ext_list(struct kmln_tree *tree, const char *path, kmln_name_fn fn, void *data,
+static int list_inline(
+	struct ext_tree *ext, ext2_ino_t ino, struct kmln_listing *listing, struct kmln_error *err)
+{
+	struct reading reading = {listing, err, 0};
+	errcode_t code = ext2fs_dir_iterate2(ext->fs, ino, 0, NULL, inline_entry, &reading);
+
+	return code ? ext_fail(err, code, "list") : reading.result;
+}
+
+static int list_blocks(struct ext_tree *ext, ext2_ino_t ino, const struct ext2_inode_large *inode,
+	struct kmln_listing *listing, struct kmln_error *err)
+{
+	KMLN_FILE struct kmln_file *file = NULL;
+	unsigned bs = ext->fs->blocksize;
+	int r = ext_file_open(ext, ino, inode, &file, err);
+
+	while (r == 0) {
+		const char *bytes;
+		uint64_t size;
+
+		r = kmln_file_next(file, &bytes, &size, err);
+		if (r < 0 || !size)
+			break;
+		if (size % bs)
+			return kmln_fail(err, KMLN_EINVALID,
+				"it does not end with a block; the folder is damaged");
+		/* the bytes are the file's own buffer, which nobody else reads */
+		for (uint64_t at = 0; bytes && r == 0 && at < size; at += bs)
+			r = read_names(ext, ino, (char *)bytes + at, listing, err);
+	}
+	return r;
+}
+
+static int ext_list(struct kmln_tree *tree, const char *path, struct kmln_listing *listing,
 	struct kmln_error *err)
 {
 	struct ext_tree *ext = (struct ext_tree *)tree;
-	struct listing listing = {fn, data, err, 0};
+	struct ext2_inode_large inode;
 	ext2_ino_t ino;
-	errcode_t code;
 	int r = ext_find(ext, path, &ino, err);
 
+	if (r == 0)
+		r = ext_read_inode(ext, ino, &inode, err);
 	if (r < 0)
 		return r;
-	code = ext2fs_check_directory(ext->fs, ino);
-	if (!code)
-		code = ext2fs_dir_iterate2(ext->fs, ino, 0, NULL, list_entry, &listing);
-	if (code)
-		return ext_fail(err, code, "list");
-	return listing.result < 0 ? listing.result : 0;
+	if (!LINUX_S_ISDIR(inode.i_mode))
+		return kmln_fail_sys(err, ENOTDIR, "list");
+	listing->folder = ino;
+	return inode.i_flags & EXT4_INLINE_DATA_FL ? list_inline(ext, ino, listing, err)
+						   : list_blocks(ext, ino, &inode, listing, err);
 }
 
-static int ext_read(struct kmln_tree *tree, const char *path, kmln_chunk_fn fn, void *data,
-	struct kmln_error *err)
+static int ext_open_file(
+	struct kmln_tree *tree, const char *path, struct kmln_file **file, struct kmln_error *err)
 {
 	struct ext_tree *ext = (struct ext_tree *)tree;
 	struct ext2_inode_large inode;
@@ -278,8 +359,7 @@ static int ext_read(struct kmln_tree *tree, const char *path, kmln_chunk_fn fn, 
 		return r;
 	if (!LINUX_S_ISREG(inode.i_mode))
 		return kmln_fail(err, EINVAL, "not a regular file");
-	return read_inode_data(
-		ext, ino, EXT2_I_SIZE((struct ext2_inode *)&inode), READ_PIECE, fn, data, err);
+	return ext_file_open(ext, ino, &inode, file, err);
 }
 
 static int ext_close(struct kmln_tree *tree, struct kmln_error *err)
@@ -295,12 +375,15 @@ static int ext_close(struct kmln_tree *tree, struct kmln_error *err)
 
 static const struct kmln_tree_ops ext_ops = {
 	.name = "ext",
+	.may_loop = true,
 	.stat = ext_stat,
 	.readlink = ext_readlink,
 	.list = ext_list,
-	.read = ext_read,
+	.open = ext_open_file,
+	.xattrs = ext_xattrs,
 	.mkdir = ext_mkdir,
 	.put = ext_put,
+	.append = ext_append,
 	.symlink = ext_symlink,
 	.node = ext_node,
 	.link = ext_link,
@@ -413,7 +496,7 @@ int kmln_tree_ext(struct kmln_device *device, const struct kmln_range *range, bo
 	}
 	ext = kmln_malloc(sizeof(*ext));
 	*ext = (struct ext_tree){
-		.tree = {&ext_ops},
+		.tree = {.ops = &ext_ops},
 		.fs = fs,
 		.writable = writable,
 		.block = kmln_malloc(fs->blocksize),

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "image/disk.h"
-#include "image/kernel.h"
+#include "boot/kernel.h"
 
 /* An entry of the partition table. */
 struct kmln_partition {
@@ -50,6 +50,9 @@ struct kmln_known_file {
 	uint64_t size;
 	const char *data; /* a regular file's text; NULL: none, not text, or longer than
 			     KMLN_KNOWN_MAX */
+	const char *link; /* where the path itself is a symbolic link: its target; else NULL */
+	int64_t link_mtime; /* of that link itself */
+	uint32_t link_mtime_ns;
 	uint32_t uid, gid;
 	int64_t mtime;
 	uint32_t mtime_ns;
@@ -68,6 +71,19 @@ struct kmln_record_file {
 struct kmln_package {
 	const char *name, *version, *architecture;
 	const char *status; /* dpkg's: "install ok installed"; NULL with the others */
+	/* Of dpkg's, as it writes them; "" where there are none. */
+	const char *provides, *conflicts, *breaks;
+};
+
+/* A text of paragraphs, to whose end a step may add one. */
+struct kmln_text_end {
+	const char *path, *real; /* as in struct kmln_known_file */
+	bool there; /* a regular file */
+	uint64_t size;
+	uint32_t mode, uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
+	unsigned newlines; /* at its end, at most 2; an empty file has 2 */
 };
 
 struct kmln_fstab_line {
@@ -161,10 +177,13 @@ enum kmln_init {
 	KMLN_INIT_UPSTART,
 };
 
+#define KMLN_FORMAT_FOLDER "folder"
+
 struct kmln_facts {
 	struct kmln_pool *pool; /* owned */
 
-	const char *format;
+	const char *format; /* of the disk, or KMLN_FORMAT_FOLDER: then nothing is around the tree
+			     */
 	uint64_t size; /* of the disk as the guest sees it, bytes */
 	uint64_t file_size, allocated; /* of the image's files on the host; see image/disk.h */
 	const char *backing; /* the backing file's name, as the image has it; NULL: none */
@@ -198,6 +217,13 @@ struct kmln_facts {
 	const char *package_manager; /* "dpkg", "rpm", "apk", "pacman"; NULL: none known */
 	struct kmln_package *packages;
 	size_t package_count;
+	bool packages_cut; /* there are more than are listed */
+	/* Of guests with dpkg only. */
+	struct kmln_text_end *text_ends;
+	size_t text_end_count;
+	const char *const
+		*kernel_hooks; /* names of programs that are run for a new kernel; NULL-ended */
+	bool has_initramfs_tool; /* update-initramfs, dracut ...: the distribution makes its own */
 	struct kmln_kernel *kernels; /* newest first */
 	size_t kernel_count;
 	/* the first BIOS boot loader, which a conversion may have to keep or replace */
@@ -240,6 +266,12 @@ struct kmln_facts {
 
 /* What is known of `path`; never NULL for the paths in inspect.c's list. */
 const struct kmln_known_file *kmln_facts_file(const struct kmln_facts *facts, const char *path);
+/* The end of the text `path`; NULL where it is not known. */
+const struct kmln_text_end *kmln_facts_text_end(const struct kmln_facts *facts, const char *path);
+/* The package of this name that is known in any state, or NULL. */
+const struct kmln_package *kmln_facts_package(const struct kmln_facts *facts, const char *name);
+/* True for "install ok installed" and "hold ok installed". */
+bool kmln_package_is_installed(const struct kmln_package *package);
 const char *kmln_init_name(enum kmln_init init);
 
 #endif

@@ -4,6 +4,7 @@
  * GPT's BIOS boot partition.
  */
 #include "image/inspect.h"
+#include "base/sum.h"
 
 #include <stdlib.h>
 #include <string.h>

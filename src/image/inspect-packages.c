@@ -14,7 +14,7 @@
 /* A distribution's whole archive has fewer than 100,000, a machine some thousands. */
 #define PACKAGES_MAX 40000
 #define PACKAGES_BYTES (8u << 20)
-#define FIELD_MAX 512
+#define FIELD_MAX 8192 /* perl provides 3000 bytes of names */
 /* a file with holes can claim to be endless */
 #define DATABASE_MAX (1ull << 30)
 #define DESC_MAX (256u << 10)
@@ -55,7 +55,7 @@ bool kmln_package_add(struct kmln_package_list *list, const char *name, const ch
 	if (facts->package_count == PACKAGES_MAX || bytes > list->left) {
 		kmln_note_fact(facts, "more packages than can be listed: only the first %zu are",
 			facts->package_count);
-		list->full = true;
+		list->full = facts->packages_cut = true;
 		return false;
 	}
 	list->left -= bytes;
@@ -69,7 +69,7 @@ bool kmln_package_add(struct kmln_package_list *list, const char *name, const ch
 
 /* ---- paragraphs ---- */
 
-enum field { NAME, VERSION, ARCHITECTURE, STATUS, FIELDS };
+enum field { NAME, VERSION, ARCHITECTURE, STATUS, PROVIDES, CONFLICTS, BREAKS, FIELDS };
 
 struct kmln_paragraphs {
 	struct kmln_package_list *list;
@@ -89,6 +89,9 @@ struct kmln_paragraphs *kmln_dpkg_new(struct kmln_package_list *list)
 	p->names[VERSION] = "Version:";
 	p->names[ARCHITECTURE] = "Architecture:";
 	p->names[STATUS] = "Status:";
+	p->names[PROVIDES] = "Provides:";
+	p->names[CONFLICTS] = "Conflicts:";
+	p->names[BREAKS] = "Breaks:";
 	p->ignore_case = true;
 	return p;
 }
@@ -105,13 +108,37 @@ struct kmln_paragraphs *kmln_apk_new(struct kmln_package_list *list)
 	return p;
 }
 
+/* Most packages have none of it, and share one empty text. */
+static const char *keep(struct kmln_package_list *list, const char *text)
+{
+	if (!*text || cost(text) > list->left)
+		return "";
+	list->left -= cost(text);
+	return kmln_pool_strdup(list->facts->pool, text);
+}
+
+/* Of the package that was added last. */
+static void add_relations(struct kmln_paragraphs *p)
+{
+	struct kmln_facts *facts = p->list->facts;
+	struct kmln_package *last = &facts->packages[facts->package_count - 1];
+
+	for (int f = PROVIDES; f <= BREAKS; f++)
+		facts->packages_cut |= cost(p->fields[f]) > p->list->left;
+	last->provides = keep(p->list, p->fields[PROVIDES]);
+	last->conflicts = keep(p->list, p->fields[CONFLICTS]);
+	last->breaks = keep(p->list, p->fields[BREAKS]);
+}
+
 static void end_paragraph(struct kmln_paragraphs *p)
 {
 	const char *status = p->names[STATUS] ? p->fields[STATUS] : NULL;
 
-	if (p->fields[NAME][0])
+	if (p->fields[NAME][0] &&
 		kmln_package_add(p->list, p->fields[NAME], p->fields[VERSION],
-			p->fields[ARCHITECTURE], status);
+			p->fields[ARCHITECTURE], status) &&
+		p->names[PROVIDES])
+		add_relations(p);
 	for (int f = 0; f < FIELDS; f++)
 		p->fields[f][0] = '\0';
 }

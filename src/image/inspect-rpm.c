@@ -33,12 +33,25 @@
 #include "base/landlock.h"
 #include "base/log.h"
 #include "image/inspect-parts.h"
+#include "image/inspect-rpm.h"
 
 #define COPY_MAX (512ull << 20)
 #define MEMORY_MAX (768ull << 20) /* address space of the child: the copy is mapped whole */
 #define CPU_SECONDS 20
 #define LIMIT_MS 40000
 #define WORD_MAX 512
+
+/* A sanitizer's shadow takes more address space than any limit would leave it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
 
 /* What the child sends: records of one letter, PACKAGE with three texts that end in NUL behind it.
  */
@@ -130,7 +143,7 @@ static uint32_t number(const unsigned char *at)
  * file's head ("RpmP", version, generation, pages); a package is "BlbS", its number, a generation,
  * the header's length, and the header, from block (of 16 bytes) on.
  */
-static void read_slots(FILE *to, unsigned char *bytes, size_t size)
+void kmln_parse_rpm_slots(FILE *to, const unsigned char *bytes, size_t size)
 {
 	size_t slots;
 
@@ -153,7 +166,8 @@ static void read_slots(FILE *to, unsigned char *bytes, size_t size)
 			had_errors = true;
 			continue;
 		}
-		header = headerImport(bytes + at + 16, number(bytes + at + 12), HEADERIMPORT_COPY);
+		header = headerImport(
+			(void *)(bytes + at + 16), number(bytes + at + 12), HEADERIMPORT_COPY);
 		if (!header) {
 			had_errors = true;
 			continue;
@@ -176,7 +190,7 @@ static void read_ndb(FILE *to, const char *folder)
 	if (bytes == MAP_FAILED)
 		had_errors = true;
 	else
-		read_slots(to, bytes, (size_t)size);
+		kmln_parse_rpm_slots(to, bytes, (size_t)size);
 }
 
 static void limit(int what, uint64_t to)
@@ -210,9 +224,8 @@ static bool confine(const char *folder, int to)
 	limit(RLIMIT_CPU, CPU_SECONDS);
 	limit(RLIMIT_FSIZE, COPY_MAX);
 	limit(RLIMIT_NOFILE, 32);
-#if !defined(__SANITIZE_ADDRESS__)
-	limit(RLIMIT_AS, MEMORY_MAX);
-#endif
+	if (!SANITIZED)
+		limit(RLIMIT_AS, MEMORY_MAX);
 	/* sqlite keeps a map of its log beside the database */
 	return kmln_landlock_open(&walls, &ignored) == 0 &&
 	       kmln_landlock_allow(&walls, folder, KMLN_ACCESS_WRITE, &ignored) == 0 &&

@@ -151,7 +151,7 @@ static char next_token(const char **text, char word[NAME_MAX_])
 	char kind;
 
 	for (;;) {
-		p += strspn(p, " \t\r\n");
+		p += strspn(p, " \t\r\n\v\f"); /* what isspace() says: a word ends there */
 		if (*p != '#')
 			break;
 		p += strcspn(p, "\n");

@@ -21,7 +21,12 @@
 static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
 	"/boot/grub", "/boot/grub/grub.cfg", "/lib", "/lib/modules", "/etc/hostname", "/etc/hosts",
 	"/etc/shadow", "/root", "/root/.ssh", "/root/.ssh/authorized_keys",
-	"/etc/network/interfaces", "/var", "/var/lib", KMLN_RECORD_FOLDER};
+	"/etc/network/interfaces", "/etc/kmln", "/etc/kmln/boot.conf", "/etc/kernel-img.conf",
+	"/vmlinuz", "/vmlinuz.old", "/initrd.img", "/initrd.img.old", "/boot/vmlinuz",
+	"/boot/vmlinuz.old", "/boot/initrd.img", "/boot/initrd.img.old", "/var/lib/dpkg/info",
+	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
+	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
+	"/etc/rcS.d/S01kmod", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER};
 
 const char *kmln_init_name(enum kmln_init init)
 {
@@ -80,6 +85,28 @@ bool kmln_next_line(char **text, char **line)
 	return true;
 }
 
+/* Where the path itself is a link: its target. */
+static void read_link(struct kmln_tree *tree, struct kmln_pool *pool, struct kmln_known_file *f)
+{
+	const char *path = f->path;
+	const char *name = strrchr(path, '/');
+	KMLN_FREE char *parent = kmln_strdup(path);
+	KMLN_BUF struct kmln_buf real = {0}, target = {0};
+	struct kmln_error ignored;
+	struct kmln_stat st;
+
+	parent[name == path ? 1 : name - path] = '\0';
+	if (kmln_tree_resolve(tree, parent, &real, &ignored) < 0)
+		return;
+	kmln_buf_str(&real, real.size > 1 ? name : name + 1);
+	if (kmln_tree_stat(tree, real.data, &st, &ignored) < 0 || !S_ISLNK(st.mode) ||
+		kmln_tree_readlink(tree, real.data, &target, &ignored) < 0)
+		return;
+	f->link = kmln_pool_strdup(pool, target.data);
+	f->link_mtime = st.mtime;
+	f->link_mtime_ns = st.mtime_ns;
+}
+
 /* What is there now, without failing: a step that needs the file says what is wrong with it. */
 static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const char *path)
 {
@@ -90,6 +117,7 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 	struct kmln_stat st;
 
 	f->path = path;
+	read_link(tree, facts->pool, f);
 	if (kmln_tree_resolve(tree, path, &real, &err) < 0) {
 		f->problem = kmln_pool_strdup(facts->pool, err.text);
 		return;
@@ -111,6 +139,19 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 		f->problem = "it is no text: a NUL byte is in it";
 	else
 		f->data = kmln_pool_memdup(facts->pool, data.data, data.size);
+}
+
+void kmln_inspect_paths(
+	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths)
+{
+	for (size_t i = 0; i < paths->count; i++) {
+		size_t k = 0;
+
+		while (k < facts->file_count && !kmln_eq(facts->files[k].path, paths->items[i]))
+			k++;
+		if (k == facts->file_count)
+			read_known(tree, facts, kmln_pool_strdup(facts->pool, paths->items[i]));
+	}
 }
 
 /* The bytes in front of the first partition, and whose boot code they are. */
@@ -215,13 +256,16 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	if (r == 0)
 		r = kmln_inspect_packages(tree, facts, err);
 	if (r == 0)
+		kmln_inspect_dpkg(tree, facts);
+	if (r == 0)
 		r = kmln_inspect_settings(tree, facts, err);
 	if (r == 0)
 		kmln_inspect_records(tree, facts);
 	return r;
 }
 
-static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err)
+int kmln_inspect_find_root(const struct kmln_disk *disk, struct kmln_facts *facts,
+	struct kmln_tree **root, struct kmln_error *err)
 {
 	for (size_t i = 0; i < facts->filesystem_count; i++) {
 		struct kmln_filesystem *fs = &facts->filesystems[i];
@@ -237,7 +281,9 @@ static int read_root(const struct kmln_disk *disk, struct kmln_facts *facts, str
 		r = looks_like_root(tree, &damage);
 		if (r > 0) {
 			facts->root = fs;
-			return kmln_inspect_guest(tree, facts, err);
+			*root = tree;
+			tree = NULL;
+			return 0;
 		}
 		if (r < 0)
 			fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
@@ -256,21 +302,28 @@ static int check_format(const struct kmln_disk *disk, struct kmln_error *err)
 		err, KMLN_EINVALID, "a UML copy-on-write file; merge it first: uml_moo FILE NEW");
 }
 
-int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+static struct kmln_facts *new_facts(const char *format)
 {
-	struct kmln_pool *pool;
-	struct kmln_facts *f;
+	struct kmln_pool *pool = kmln_pool_new();
+	struct kmln_facts *facts = kmln_pool_alloc(pool, sizeof(*facts));
+
+	facts->pool = pool;
+	facts->format = format;
+	return facts;
+}
+
+int kmln_inspect_disk(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *f = NULL;
 	int r = check_format(disk, err);
 
 	if (r < 0)
 		return r;
-	pool = kmln_pool_new();
-	f = kmln_pool_alloc(pool, sizeof(*f));
-	f->pool = pool;
-	f->format = disk->format;
+	f = new_facts(disk->format);
 	f->size = disk->size;
 	f->file_size = disk->file_size;
-	f->backing = kmln_pool_strdup(pool, disk->backing);
+	f->backing = kmln_pool_strdup(f->pool, disk->backing);
 	f->allocated = disk->allocated;
 	r = kmln_partitions_read(disk, f, err);
 	if (r == 0)
@@ -284,15 +337,50 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	if (r == 0 && !f->table && !f->filesystem_count)
 		r = kmln_fail(err, KMLN_EINVALID,
 			"not an image of a machine: neither a partition table nor a filesystem is in it");
+	if (r < 0)
+		return r;
+	*facts = f;
+	f = NULL;
+	return 0;
+}
+
+int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *f = new_facts(KMLN_FORMAT_FOLDER);
+	int r = looks_like_root(tree, err);
+	struct kmln_filesystem *root;
+
+	if (r > 0) {
+		root = kmln_pool_alloc(f->pool, sizeof(*root));
+		root->type = KMLN_FORMAT_FOLDER;
+		root->mount = "/";
+		f->root = root;
+	} else {
+		f->root_problem = "the folder is without /etc and programs";
+	}
+	if (r < 0)
+		return r;
+	*facts = f;
+	f = NULL;
+	return 0;
+}
+
+int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *f = NULL;
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_inspect_disk(disk, &f, err);
+
 	if (r == 0)
-		r = read_root(disk, f, err);
+		r = kmln_inspect_find_root(disk, f, &tree, err);
+	if (r == 0 && tree)
+		r = kmln_inspect_guest(tree, f, err);
 	/* what the host could not read looked like damage, or like nothing at all */
 	if (r == 0)
 		r = kmln_disk_check(disk, err);
-	if (r < 0) {
-		kmln_facts_free(f);
+	if (r < 0)
 		return r;
-	}
 	*facts = f;
+	f = NULL;
 	return 0;
 }

@@ -17,10 +17,20 @@ void kmln_facts_cleanup(struct kmln_facts **facts);
 #define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)
 
 /*
- * The part of it that reads the root filesystem's own files, into facts that have a pool and `root`
- * and nothing else of the guest. For tests: any kind of tree does.
+ * The same in parts, for who wants less or has no disk: format, partitions and filesystems; the
+ * root filesystem (facts->root and *tree, or root_problem and no tree); what the guest in it is.
+ * The last needs facts that have a pool and `root`, and any kind of tree.
  */
+int kmln_inspect_disk(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err);
+int kmln_inspect_find_root(const struct kmln_disk *disk, struct kmln_facts *facts,
+	struct kmln_tree **tree, struct kmln_error *err);
 int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+/*
+ * New facts of a root filesystem laid out in a folder, as kmln_inspect_disk() and _find_root() make
+ * them of a disk: its format is KMLN_FORMAT_FOLDER, and there is nothing around the tree.
+ */
+int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struct kmln_error *err);
 /* Fills facts->esp and bios_boot, once the partitions are known. */
 int kmln_inspect_firmware(
 	const struct kmln_disk *disk, struct kmln_facts *facts, struct kmln_error *err);
@@ -29,6 +39,7 @@ int kmln_inspect_firmware(
 int kmln_inspect_os(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 int kmln_inspect_packages(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+void kmln_inspect_dpkg(struct kmln_tree *tree, struct kmln_facts *facts);
 int kmln_inspect_settings(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 /* Never fails: what is wrong with the records is a fact. */
 void kmln_inspect_records(struct kmln_tree *tree, struct kmln_facts *facts);
@@ -38,5 +49,12 @@ const char *kmln_inspect_text(struct kmln_tree *tree, struct kmln_facts *facts, 
 /* The next line of *text without its newline; false at the end. The line is NUL-ended in the
  * buffer. */
 bool kmln_next_line(char **text, char **line);
+
+/*
+ * Learns of more paths, as kmln_facts_file() gives them: those that a plan will need and that only
+ * its preparation knows. What is known already is not looked at again.
+ */
+void kmln_inspect_paths(
+	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths);
 
 #endif

@@ -84,12 +84,13 @@ static const char *beside(const struct opening *o, const char *image, const char
 	return kmln_pool_printf(o->set->pool, "%.*s/%s", (int)(slash - image), image, name);
 }
 
-static int refuse_name(const char *what, const char *name, struct kmln_error *err)
+static int refuse_name(
+	const char *image, const char *what, const char *name, struct kmln_error *err)
 {
 	return kmln_fail(err, KMLN_EINVALID,
-		"it names the %s '%s', which is opened only with --allow-backing: use that where you "
+		"%s: it names the %s '%s', which is opened only with --allow-backing: use that where you "
 		"trust whoever made the image not to show you, or a guest, a file of yours",
-		what, name);
+		image, what, name);
 }
 
 static int read_head(
@@ -143,7 +144,7 @@ static int open_backing(
 	int r;
 
 	if (!(o->flags & KMLN_DISK_BACKING))
-		return refuse_name("backing file", header->backing, err);
+		return refuse_name(path, "backing file", header->backing, err);
 	if (below.depth > DEPTH_MAX)
 		return kmln_fail(err, KMLN_EINVALID, "more than %d backing files below each other",
 			DEPTH_MAX);
@@ -151,17 +152,18 @@ static int open_backing(
 	r = open_file(&below, name, false, &layer->backing, err);
 	if (r == 0 && count == o->set->count)
 		r = kmln_fail(err, KMLN_EINVALID, "%s: it is its own backing file", name);
-	if (r == 0)
-		r = read_head(layer->backing, &head, &size, err);
 	if (r < 0)
-		return kmln_wrap(err, "backing file");
-	r = backing_format(header, kmln_format_name(head, size), err);
-	if (r > 0)
-		r = open_named(&below, layer->backing, name, err);
+		return r;
+	r = read_head(layer->backing, &head, &size, err);
+	if (r == 0)
+		r = backing_format(header, kmln_format_name(head, size), err);
+	if (r <= 0)
+		return r < 0 ? kmln_wrap(err, "%s", path) : 0;
+	r = open_named(&below, layer->backing, name, err);
 	if (r == 0 && !layer->backing->header.driver)
-		r = kmln_fail(
-			err, KMLN_EINVALID, "a flat VMDK, which cannot be a backing file here");
-	return r < 0 ? kmln_wrap(err, "backing file %s", name) : 0;
+		r = kmln_fail(err, KMLN_EINVALID,
+			"%s: a flat VMDK, which cannot be a backing file here", name);
+	return r;
 }
 
 static int open_data(
@@ -170,11 +172,11 @@ static int open_data(
 	int r;
 
 	if (!(o->flags & KMLN_DISK_BACKING))
-		return refuse_name("data file", layer->header.data, err);
+		return refuse_name(path, "data file", layer->header.data, err);
 	r = open_file(o, beside(o, path, layer->header.data), layer->writable, &layer->data, err);
 	if (r == 0 && layer->data == layer)
-		r = kmln_fail(err, KMLN_EINVALID, "it is its own data file");
-	return r < 0 ? kmln_wrap(err, "data file") : 0;
+		r = kmln_fail(err, KMLN_EINVALID, "%s: it is its own data file", path);
+	return r;
 }
 
 /* A plain name beside the descriptor, of a file and not of a link to one, is a part of the image:
@@ -200,7 +202,7 @@ static int open_extent(struct opening *o, struct kmln_layer *layer, const char *
 
 		if (!strchr(e->name, '/') && lstat(name, &st) < 0)
 			return kmln_fail_sys(err, errno, "%s", name);
-		return refuse_name("extent", e->name, err);
+		return refuse_name(path, "extent", e->name, err);
 	}
 	r = open_file(o, name, layer->writable, &file, err);
 	if (r < 0)
@@ -215,7 +217,8 @@ static int open_extent(struct opening *o, struct kmln_layer *layer, const char *
 	return 0;
 }
 
-/* What the image in this open file names. `path` is how it was named, for its folder. */
+/* What the image in this open file names. `path` is how it was named, for its folder. Errors begin
+ * with the name of the file that they mean, and no other: chains are long. */
 static int open_named(
 	struct opening *o, struct kmln_layer *layer, const char *path, struct kmln_error *err)
 {
@@ -231,7 +234,9 @@ static int open_named(
 			(unsigned long long)layer->size);
 	if (r == 0 && (o->flags & KMLN_DISK_WRITE) && header->read_only)
 		r = kmln_fail(err, KMLN_EINVALID, "it cannot be written: %s", header->read_only);
-	if (r == 0 && header->data)
+	if (r < 0)
+		return kmln_wrap(err, "%s", path);
+	if (header->data)
 		r = open_data(o, layer, path, err);
 	if (r == 0 && header->backing)
 		r = open_backing(o, layer, path, err);
@@ -254,11 +259,8 @@ int kmln_layers_open(
 	o.set = kmln_pool_alloc(pool, sizeof(*o.set));
 	o.set->pool = pool;
 	r = open_file(&o, path, flags & KMLN_DISK_WRITE, &top, err);
-	if (r == 0) {
+	if (r == 0)
 		r = open_named(&o, top, path, err);
-		if (r < 0)
-			kmln_wrap(err, "%s", path);
-	}
 	if (r < 0)
 		kmln_layers_close(&o.set);
 	else

@@ -230,7 +230,10 @@ struct kmln_device *kmln_device_overlay(struct kmln_device *base)
 {
 	struct overlay *overlay = kmln_malloc(sizeof(*overlay));
 
-	*overlay = (struct overlay){.device = {&overlay_ops, base->size, true}, .base = base};
+	*overlay = (struct overlay){
+		.device = {.ops = &overlay_ops, .size = base->size, .writable = true},
+		.base = base,
+	};
 	make_slots(overlay, FIRST_SLOTS);
 	return &overlay->device;
 }

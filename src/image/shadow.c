@@ -9,10 +9,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "image/ext-blocks.h"
 
 #define PIECE (1u << 20)
-#define COMPARE 4096u
 
 int kmln_shadow_new(uint64_t size, struct kmln_error *err)
 {
@@ -78,11 +76,10 @@ static int copy_blocks(int shadow, struct kmln_device *device, const struct kmln
 	int r = 0;
 
 	for (uint64_t from = 0, to; r == 0 && from < blocks->count; from = to) {
-		bool wanted = blocks->bits[from / 8] >> from % 8 & 1;
+		bool wanted = kmln_blocks_has(blocks, from);
 		struct kmln_range run;
 
-		for (to = from + 1;
-			to < blocks->count && (bool)(blocks->bits[to / 8] >> to % 8 & 1) == wanted;
+		for (to = from + 1; to < blocks->count && kmln_blocks_has(blocks, to) == wanted;
 			to++)
 			;
 		if (!wanted)
@@ -94,15 +91,14 @@ static int copy_blocks(int shadow, struct kmln_device *device, const struct kmln
 	return r;
 }
 
-int kmln_shadow_ext(
-	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err)
+int kmln_shadow_ext(struct kmln_device *device, const struct kmln_range *range,
+	struct kmln_blocks *blocks, struct kmln_error *err)
 {
-	KMLN_BLOCKS struct kmln_blocks blocks = {0};
 	KMLN_FD int shadow = kmln_shadow_new(range->size, err);
-	int r = shadow < 0 ? shadow : kmln_ext_metadata(device, range, &blocks, err);
+	int r = shadow < 0 ? shadow : kmln_ext_metadata(device, range, blocks, err);
 
 	if (r == 0)
-		r = copy_blocks(shadow, device, range, &blocks, err);
+		r = copy_blocks(shadow, device, range, blocks, err);
 	if (r < 0)
 		return r;
 	r = shadow;
@@ -110,41 +106,41 @@ int kmln_shadow_ext(
 	return r;
 }
 
-/* One run of data in the shadow. */
-static int write_back_run(int shadow, off_t from, off_t to, struct kmln_device *device,
-	const struct kmln_range *range, struct kmln_error *err)
+/* One block, whose number is inside the filesystem. */
+static int write_back_block(int shadow, const struct kmln_blocks *blocks, uint64_t number,
+	struct kmln_device *device, uint64_t start, struct kmln_error *err)
 {
-	for (off_t at = from / COMPARE * COMPARE; at < to; at += COMPARE) {
-		char new[COMPARE], old[COMPARE];
-		uint64_t left = range->size - (uint64_t)at;
-		size_t n = left < COMPARE ? (size_t)left : COMPARE;
-		int r = kmln_pread_all(shadow, new, n, (uint64_t)at, err);
+	const size_t size = blocks->block_size;
+	KMLN_FREE char *new = kmln_malloc(size), *old = NULL;
+	int r = kmln_pread_all(shadow, new, size, number * size, err);
 
-		if (r == 0)
-			r = kmln_device_read(device, old, n, range->offset + (uint64_t)at, err);
-		if (r == 0 && memcmp(old, new, n) != 0)
-			r = kmln_device_write(device, new, n, range->offset + (uint64_t)at, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	/* a file's holes are bigger than blocks may be: zeroes that nobody wrote */
+	if (r < 0 || (!kmln_blocks_has(blocks, number) && is_zero(new, size)))
+		return r;
+	old = kmln_malloc(size);
+	r = kmln_device_read(device, old, size, start + number * size, err);
+	if (r == 0 && memcmp(old, new, size) != 0)
+		r = kmln_device_write(device, new, size, start + number * size, err);
+	return r;
 }
 
-int kmln_shadow_write_back(int shadow, struct kmln_device *device, const struct kmln_range *range,
-	struct kmln_error *err)
+int kmln_shadow_write_back(int shadow, const struct kmln_blocks *blocks, struct kmln_device *device,
+	const struct kmln_range *range, struct kmln_error *err)
 {
-	off_t end = 0;
+	uint64_t next = 0;
 	int r = 0;
 
-	while (r == 0 && (uint64_t)end < range->size) {
-		off_t data = lseek(shadow, end, SEEK_DATA);
+	while (r == 0 && next < blocks->count) {
+		off_t data = lseek(shadow, (off_t)(next * blocks->block_size), SEEK_DATA);
+		uint64_t first = data < 0 ? blocks->count : (uint64_t)data / blocks->block_size;
 
-		if (data < 0)
-			return errno == ENXIO ? 0 : kmln_fail_sys(err, errno, "seek");
-		end = lseek(shadow, data, SEEK_HOLE);
-		if (end < 0 || (uint64_t)end > range->size)
-			end = (off_t)range->size;
-		r = write_back_run(shadow, data, end, device, range, err);
+		/* in a hole: what was copied as zeroes, or has become a hole since */
+		for (; r == 0 && next < first; next++)
+			if (kmln_blocks_has(blocks, next))
+				r = write_back_block(
+					shadow, blocks, next, device, range->offset, err);
+		if (r == 0 && next < blocks->count)
+			r = write_back_block(shadow, blocks, next++, device, range->offset, err);
 	}
 	return r;
 }

@@ -7,7 +7,7 @@
 #ifndef KMLN_IMAGE_SHADOW_H
 #define KMLN_IMAGE_SHADOW_H
 
-#include "image/device.h"
+#include "image/ext-blocks.h"
 
 /* A new empty one of `size` bytes; the caller closes it. Negative where there is no room. */
 int kmln_shadow_new(uint64_t size, struct kmln_error *err);
@@ -22,12 +22,16 @@ int kmln_shadow_ends(
 	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err);
 /*
  * A shadow of one ext filesystem that is as long as the range and begins with it, holding all its
- * metadata: whatever e2fsck reads. Returns the descriptor.
+ * metadata: whatever e2fsck reads, which *blocks tells then (the caller's to free). Returns the
+ * descriptor.
  */
-int kmln_shadow_ext(
-	struct kmln_device *device, const struct kmln_range *range, struct kmln_error *err);
-/* Writes back to the range what differs from it in the shadow. */
-int kmln_shadow_write_back(int shadow, struct kmln_device *device, const struct kmln_range *range,
-	struct kmln_error *err);
+int kmln_shadow_ext(struct kmln_device *device, const struct kmln_range *range,
+	struct kmln_blocks *blocks, struct kmln_error *err);
+/*
+ * Writes back to the range what somebody has changed in the shadow: of the blocks that were copied
+ * into it all that differ, of the others all that are no longer zero.
+ */
+int kmln_shadow_write_back(int shadow, const struct kmln_blocks *blocks, struct kmln_device *device,
+	const struct kmln_range *range, struct kmln_error *err);
 
 #endif

@@ -44,10 +44,8 @@ static int read_content(struct kmln_tree *tree, struct kmln_pool *pool, struct k
 	int r;
 
 	if (s->content == KMLN_WANT_NONE ||
-		(s->content == KMLN_WANT_SAME_SIZE && s->size != s->asked_size))
+		(s->content == KMLN_WANT_SAME_SIZE && s->size != s->asked_size) || s->size > *left)
 		return 0;
-	if (s->size > *left)
-		return kmln_fail(err, KMLN_EINVALID, "%s is too long to be looked at", s->path);
 	*left -= s->size;
 	r = kmln_tree_load(tree, s->path, (size_t)s->size, &bytes, err);
 	if (r < 0)

@@ -24,7 +24,8 @@ struct kmln_state {
 	uint64_t size;
 	int64_t mtime;
 	uint32_t mtime_ns;
-	const char *data; /* of a file, where it was asked for, with a NUL behind */
+	const char
+		*data; /* of a file, where it was asked for and there is room for it; NUL-ended */
 	const char *target; /* of a link */
 	const char *const *names; /* in a folder; NULL-ended, in no order */
 	bool more_names; /* there are more of them than KMLN_STATE_NAMES_MAX */
@@ -32,7 +33,7 @@ struct kmln_state {
 #define KMLN_STATE_NAMES_MAX 20000u
 #define KMLN_STATE_CONTENT_MAX (32ull << 20) /* bytes of all contents together */
 
-/* KMLN_EINVALID for a damaged filesystem, and where contents are longer than the limit. */
+/* KMLN_EINVALID for a damaged filesystem. */
 int kmln_states_read(struct kmln_tree *tree, struct kmln_pool *pool, struct kmln_state *states,
 	size_t count, struct kmln_error *err);
 

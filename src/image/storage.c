@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "image/disk.h"
+#include "image/nodes.h"
 #include "run/process.h"
 #include "run/sandbox.h"
 
@@ -108,46 +109,6 @@ static const char *last_words(struct kmln_storage *storage)
 
 /* ---- what it is told ---- */
 
-static const char *share(struct kmln_sandbox *sandbox, const struct kmln_layers *layers,
-	const struct kmln_layer *layer)
-{
-	char name[32];
-	size_t i = 0;
-
-	while (layers->items[i] != layer)
-		i++;
-	snprintf(name, sizeof(name), "file%zu", i);
-	return kmln_sandbox_share(
-		sandbox, layer->path, name, layer->writable ? KMLN_ACCESS_WRITE : KMLN_ACCESS_READ);
-}
-
-/* Nodes in QEMU's JSON, in which no byte of a user's or an image's stands: names are our own. Every
- * child is given, so that QEMU opens none that an image names. */
-static void add_node(struct kmln_buf *json, struct kmln_sandbox *sandbox,
-	const struct kmln_layers *layers, const struct kmln_layer *layer, const char *shared)
-{
-	const char *read_only = layer->writable ? "false" : "true";
-
-	kmln_buf_printf(json,
-		"\"driver\":\"%s\",\"read-only\":%s,\"force-share\":%s,\"file\":{\"driver\":"
-		"\"file\",\"filename\":\"%s\",\"read-only\":%s,\"force-share\":%s}",
-		layer->header.driver, read_only, shared, share(sandbox, layers, layer), read_only,
-		shared);
-	if (layer->data)
-		kmln_buf_printf(json,
-			",\"data-file\":{\"driver\":\"file\",\"filename\":\"%s\",\"read-only\":%s,"
-			"\"force-share\":%s}",
-			share(sandbox, layers, layer->data), read_only, shared);
-	if (layer->backing) {
-		kmln_buf_str(json, ",\"backing\":{");
-		add_node(json, sandbox, layers, layer->backing, shared);
-		kmln_buf_str(json, "}");
-	} else if (kmln_eq(layer->header.driver, "qcow2") ||
-		   kmln_eq(layer->header.driver, "vmdk") || kmln_eq(layer->header.driver, "qed")) {
-		kmln_buf_str(json, ",\"backing\":null");
-	}
-}
-
 static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 	struct kmln_pool *pool, struct kmln_spawn *spawn, struct kmln_error *err)
 {
@@ -156,6 +117,7 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 	KMLN_STRV struct kmln_strv argv = {0};
 	KMLN_BUF struct kmln_buf json = {0};
 	struct kmln_sandbox sandbox;
+	const struct kmln_nodes nodes = {layers, &sandbox, shared};
 	char real[PATH_MAX];
 	int r;
 
@@ -171,7 +133,7 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 							: kmln_sandbox_share(&sandbox, real,
 								  "program", KMLN_ACCESS_RUN));
 	kmln_buf_str(&json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "\",");
-	add_node(&json, &sandbox, layers, layers->items[0], shared ? "true" : "false");
+	kmln_nodes_add(&nodes, layers->items[0], layers->items[0]->writable, &json);
 	kmln_buf_str(&json, "}");
 	kmln_strv_adds(&argv, "--blockdev", json.data, NULL);
 	kmln_strv_add(&argv, "--nbd-server");
@@ -234,10 +196,11 @@ static int explain(struct kmln_storage *storage, const char *format, struct kmln
 			storage->walls.size ? storage->walls.data
 			: words		    ? words
 					    : "no words");
-	if (words && in_use(words))
+	if (!words) /* somebody ended it */
+		return kmln_fail(err, EIO, PROGRAM ", which serves the image, ended");
+	if (in_use(words))
 		return kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
-	return kmln_fail(err, KMLN_EINVALID, "QEMU cannot read it as %s: %s%s", format,
-		words ? words : "no words",
+	return kmln_fail(err, KMLN_EINVALID, "QEMU cannot read it as %s: %s%s", format, words,
 		kmln_eq(format, "vhdx") ? " (a differencing one must be merged with its parent "
 					  "first; one that was not closed well, repaired)"
 					: "");

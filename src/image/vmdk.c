@@ -9,6 +9,13 @@
 
 #define SECTOR 512
 
+static int refuse_extent(struct kmln_error *err)
+{
+	return kmln_fail(err, KMLN_EINVALID,
+		"one extent of a split VMDK; the small text file beside it names them all. "
+		"Make one file of them: qemu-img convert -O qcow2 DESCRIPTOR NEW");
+}
+
 static int refuse_split(struct kmln_error *err)
 {
 	return kmln_fail(err, KMLN_EINVALID,
@@ -105,8 +112,10 @@ static int check_whole(struct kmln_header *header, const char *type, bool embedd
 			"it builds on another image, and does not say on which");
 	if (!has_parent)
 		header->backing = NULL;
+	if (embedded && !type)
+		return refuse_extent(err);
 	if (embedded) {
-		if (type && strcasecmp(type, "streamOptimized") == 0)
+		if (strcasecmp(type, "streamOptimized") == 0)
 			header->read_only =
 				"it is a stream-optimized VMDK, which is written only once; copy it "
 				"with qemu-img convert";
@@ -173,9 +182,7 @@ static int sparse(const struct kmln_bytes *b, struct kmln_pool *pool, struct kml
 	if (b->size < SECTOR || !capacity || capacity > INT64_MAX / SECTOR)
 		return kmln_fail(err, KMLN_EINVALID, "damaged: its header cannot be");
 	if (!offset || !size)
-		return kmln_fail(err, KMLN_EINVALID,
-			"one extent of a split VMDK; the small text file beside it names them all. "
-			"Make one file of them: qemu-img convert -O qcow2 DESCRIPTOR NEW");
+		return refuse_extent(err);
 	if (kmln_mul_overflow(offset, SECTOR, &offset) || kmln_mul_overflow(size, SECTOR, &size) ||
 		kmln_add_overflow(offset, size, &end) || end > b->size)
 		return kmln_fail(

@@ -78,6 +78,7 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 		[KMLN_EDIT_BYTES] = "bytes",
 		[KMLN_EDIT_MKDIR] = "mkdir",
 		[KMLN_EDIT_PUT] = "put",
+		[KMLN_EDIT_APPEND] = "append",
 		[KMLN_EDIT_SYMLINK] = "symlink",
 		[KMLN_EDIT_REMOVE] = "remove",
 	};
@@ -91,15 +92,28 @@ static bool same_why(const struct kmln_edit *a, const struct kmln_edit *b)
 	return a->why == b->why || kmln_eq(a->why, b->why);
 }
 
-/* Edits that are one line together: kit files, with folders between them, in a row, of one step. */
-static size_t kit_run(const struct kmln_edits *edits, size_t from)
+static bool same_group(const struct kmln_edit *a, const struct kmln_edit *b)
 {
+	return a->group == b->group || kmln_eq(a->group, b->group);
+}
+
+/*
+ * Edits that are one line together: those of a group, or kit files, with folders between them, in a
+ * row, of one step.
+ */
+static size_t group_run(const struct kmln_edits *edits, size_t from)
+{
+	const struct kmln_edit *first = &edits->items[from];
 	size_t i = from, files = 0;
 
-	while (i < edits->count && kmln_eq(edits->items[i].by, edits->items[from].by) &&
-		same_why(&edits->items[i], &edits->items[from]) &&
-		(edits->items[i].from || edits->items[i].kind == KMLN_EDIT_MKDIR))
-		files += edits->items[i++].from != NULL;
+	for (; i < edits->count; i++) {
+		const struct kmln_edit *e = &edits->items[i];
+
+		if (!kmln_eq(e->by, first->by) || !same_why(e, first) || !same_group(e, first) ||
+			!(e->group || e->from || e->kind == KMLN_EDIT_MKDIR))
+			break;
+		files += e->kind == KMLN_EDIT_PUT;
+	}
 	return files ? i - from : 0;
 }
 
@@ -148,10 +162,20 @@ static void print_run(
 		kmln_plan_line(out, "remove", object, first->by, first->why);
 		return;
 	}
-	object = kmln_pool_printf(edits->pool, "%.*s: %zu files, %s, from kernel %s", (int)common,
+	object = kmln_pool_printf(edits->pool, "%.*s: %zu files, %s, %s%s", (int)common,
 		first->path, files, kmln_plan_bytes(edits->pool, bytes),
-		edits->kit ? edits->kit : "kit");
+		first->group ? "" : "from kernel ",
+		first->group ? first->group
+		: edits->kit ? edits->kit
+			     : "kit");
 	kmln_plan_line(out, "put", object, first->by, first->why);
+}
+
+/* What is in a file is shown, but not of the many that a package brings. */
+static bool shows_content(const struct kmln_edit *e)
+{
+	return e->data && !e->group && !e->unshown && kmln_is_text(e->data, e->size) &&
+	       (!e->replaces || kmln_is_text(e->replaces, e->replaces_size));
 }
 
 static void print_put(
@@ -164,13 +188,25 @@ static void print_put(
 		object = kmln_pool_printf(edits->pool, "%s, %s in place of %s", e->path, size,
 			kmln_plan_bytes(edits->pool, e->replaces_size));
 	else
-		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s%s", e->path, e->mode,
-			e->uid, e->gid, size, e->from ? ", from kit" : "");
+		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s%s%s", e->path, e->mode,
+			e->uid, e->gid, size,
+			e->group  ? ", "
+			: e->from ? ", from kit"
+				  : "",
+			e->group ? e->group : "");
 	kmln_plan_line(out, "put", object, e->by, e->why);
-	if (e->data && !e->unshown && kmln_is_text(e->data, e->size) &&
-		(!e->replaces || kmln_is_text(e->replaces, e->replaces_size)))
+	if (shows_content(e))
 		kmln_diff(out, e->replaces ? e->replaces : "", e->replaces ? e->replaces_size : 0,
 			e->data, e->size);
+}
+
+static void print_append(
+	const struct kmln_edits *edits, const struct kmln_edit *e, struct kmln_buf *out)
+{
+	char *object = kmln_pool_printf(
+		edits->pool, "%s, %s", e->path, kmln_plan_bytes(edits->pool, e->size));
+
+	kmln_plan_line(out, "append", object, e->by, e->why);
 }
 
 static void print_one(
@@ -205,8 +241,12 @@ static void print_one(
 			edits->pool, "%s %04o %u:%u", e->path, e->mode, e->uid, e->gid);
 		break;
 	case KMLN_EDIT_SYMLINK:
-		object = kmln_pool_printf(edits->pool, "%s -> %s", e->path, e->data);
+		object = kmln_pool_printf(edits->pool, "%s -> %s%s%s", e->path, e->data,
+			e->replaces ? " in place of " : "", e->replaces ? e->replaces : "");
 		break;
+	case KMLN_EDIT_APPEND:
+		print_append(edits, e, out);
+		return;
 	case KMLN_EDIT_PUT:
 		print_put(edits, e, out);
 		return;
@@ -228,7 +268,7 @@ static void print_note(const char *note, struct kmln_buf *out)
 void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf *out)
 {
 	for (size_t i = 0; i < edits->count;) {
-		size_t run = all ? 0 : kit_run(edits, i);
+		size_t run = all ? 0 : group_run(edits, i);
 
 		if (!all && !run)
 			run = remove_run(edits, i);

@@ -22,7 +22,8 @@ enum kmln_edit_kind {
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
 	KMLN_EDIT_MKDIR, /* a folder */
 	KMLN_EDIT_PUT, /* a file with this content; see `from` and `replaces` */
-	KMLN_EDIT_SYMLINK, /* a symbolic link to `data` */
+	KMLN_EDIT_APPEND, /* data[size] at the end of a file that is there, whatever is in it */
+	KMLN_EDIT_SYMLINK, /* a symbolic link to `data`; see `replaces` */
 	KMLN_EDIT_REMOVE, /* a file, a link or an empty folder goes */
 	KMLN_EDIT_KINDS
 };
@@ -38,7 +39,9 @@ struct kmln_edit {
 	uint32_t mtime_ns;
 	uint64_t offset;
 	uint64_t size; /* bytes of content, or the new size */
-	/* PUT: the content itself, or NULL and `from`. SYMLINK: the target. BYTES: the bytes. */
+	/* PUT: the content itself, or NULL and `from`. SYMLINK: the target. BYTES, APPEND: the
+	 * bytes.
+	 */
 	const char *data;
 	/* PUT: a path inside the kernel kit that comes with the plan, whose bytes are the content.
 	 */
@@ -46,6 +49,7 @@ struct kmln_edit {
 	/*
 	 * PUT: the content that stands there now, or NULL where nothing does. A replaced file keeps
 	 * its mode, owner and extended attributes; mode, uid and gid above are then not used.
+	 * SYMLINK: the target of the link that stands there now.
 	 */
 	const char *replaces;
 	uint64_t replaces_size;
@@ -53,7 +57,7 @@ struct kmln_edit {
 	 * What else is known of the file that is replaced; replaces_mode (with its type) is 0 where
 	 * the step did not look at it, and then `replaces` says only that something is there.
 	 * BYTES: `replaces` are the bytes that stand there now, NULL for a place that a shift
-	 * makes; replaces_size is 0 where nobody looked at them.
+	 * makes; replaces_size is 0 where nobody looked at them. APPEND: how long the file is.
 	 */
 	uint32_t replaces_mode, replaces_uid, replaces_gid;
 	int64_t replaces_mtime;
@@ -61,6 +65,8 @@ struct kmln_edit {
 	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
 		      */
 	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
+	/* Edits of one group that follow each other are one line for people: "package kmod". */
+	const char *group;
 };
 
 #define KMLN_MTIME_NOW INT64_MIN
@@ -93,8 +99,8 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind);
 
 /*
  * Prints one edit a line, with the change of a text file below it as a unified diff. Many files
- * from the kit in a row are one line, unless `all`. This text is what --dry-run shows and golden
- * tests hold.
+ * from the kit, or of a group, in a row are one line, unless `all`; notes stand at the end. This
+ * text is what --dry-run shows and golden tests hold.
  */
 void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf *out);
 

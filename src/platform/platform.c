@@ -49,6 +49,9 @@ int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err)
 		{"copy-on-write file", launch->overlay},
 		{"kernel", launch->kernel},
 		{"initramfs", launch->initramfs},
+		{"boot disk", launch->boot_disk},
+		{"firmware", launch->firmware},
+		{"firmware's variables", launch->variables},
 		{"run folder", launch->run},
 	};
 

@@ -38,13 +38,20 @@ struct kmln_probe {
  */
 struct kmln_launch {
 	const char *program; /* linux.uml or qemu-system-x86_64; NULL: by name, from PATH */
-	const char *disk; /* the image, raw */
+	const char *disk; /* the image, raw; with `nodes` only a name for it */
+	const char
+		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
 	bool read_only; /* the guest sees a disk that it cannot write; `snapshot` goes before */
 	bool snapshot; /* the image is only read, and what the guest writes is thrown away */
 	const char *overlay; /* UML: the copy-on-write file that keeps the writes of a snapshot; it
 			      * is made, and must not be there yet. NULL: `run`/disk.cow */
 	uint64_t memory; /* bytes, rounded up to whole MiB */
+	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
+	const char *boot_disk;
+	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes
+	 * to; or both NULL. */
+	const char *firmware, *variables;
 	/* A kernel given from outside; NULL: UML has its own and refuses another, QEMU lets the
 	 * disk's boot loader work. UML takes an initramfs alone, QEMU only with a kernel. */
 	const char *kernel, *initramfs;

@@ -34,6 +34,24 @@ static void add_kernel(const struct kmln_launch *launch, struct kmln_strv *argv,
 	kmln_strv_adds(argv, "-append", words.data, NULL);
 }
 
+/* The format is said: guessing it would let a guest write a head that names host files. */
+static void add_disk(const struct kmln_launch *launch, struct kmln_strv *argv, bool writable)
+{
+	KMLN_BUF struct kmln_buf drive = {0};
+
+	kmln_buf_str(&drive, "if=virtio,");
+	/* locks are asked for: QEMU's own choice is to do without where it finds no /dev/null */
+	if (!launch->nodes)
+		kmln_buf_printf(&drive, "format=raw,file=%s,file.locking=on", launch->disk);
+	else
+		kmln_buf_str(&drive, "file=json:");
+	/* a comma in a value is written twice */
+	for (const char *c = launch->nodes; c && *c; c++)
+		kmln_buf_add(&drive, *c == ',' ? ",," : c, *c == ',' ? 2 : 1);
+	kmln_buf_str(&drive, launch->snapshot ? ",snapshot=on" : writable ? "" : ",readonly=on");
+	kmln_strv_adds(argv, "-drive", drive.data, NULL);
+}
+
 int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const char *cpu,
 	struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -51,12 +69,20 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 	kmln_strv_printf(argv, "%llu", (unsigned long long)kmln_launch_mib(launch));
 	kmln_strv_adds(argv, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-monitor", "none", "-serial", "stdio", "-sandbox", SECCOMP, NULL);
-	/* the format is said: guessing it would let a guest write a head that names host files */
-	kmln_strv_add(argv, "-drive");
-	kmln_strv_printf(argv, "if=virtio,format=raw,file=%s%s", launch->disk,
-		launch->snapshot ? ",snapshot=on"
-		: writable	 ? ""
-				 : ",readonly=on");
+	if (launch->firmware) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=pflash,unit=0,format=raw,readonly=on,file=%s", launch->firmware);
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(argv, "if=pflash,unit=1,format=raw,file=%s", launch->variables);
+	}
+	/* the first disk is the one that firmware starts from */
+	if (launch->boot_disk) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=virtio,format=raw,readonly=on,file=%s", launch->boot_disk);
+	}
+	add_disk(launch, argv, writable);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);
 	if (launch->kernel)

@@ -36,6 +36,11 @@ static int uml_launch(
 
 	if (r < 0)
 		return r;
+	if (launch->nodes)
+		return kmln_fail(err, KMLN_EUSAGE, "User-Mode Linux starts raw images only");
+	if (launch->boot_disk || launch->firmware)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"User-Mode Linux has no firmware: it starts from no boot disk");
 	if (launch->kernel)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux is its own kernel: it cannot start %s", launch->kernel);

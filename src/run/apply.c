@@ -73,6 +73,8 @@ static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct k
 		return kmln_tree_mkdir(tree, e->path, &meta, err);
 	case KMLN_EDIT_PUT:
 		return put(e, &meta, tree, kit, err);
+	case KMLN_EDIT_APPEND:
+		return kmln_tree_append(tree, e->path, &meta, e->data, e->size, err);
 	case KMLN_EDIT_SYMLINK:
 		return kmln_tree_symlink(tree, e->path, e->data, &meta, err);
 	case KMLN_EDIT_REMOVE:

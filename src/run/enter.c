@@ -13,6 +13,13 @@
 
 #include "base/file.h"
 
+static int make_file(const char *path, struct kmln_error *err)
+{
+	KMLN_FD int fd = kmln_open(path, O_CREAT | O_RDWR | O_NOFOLLOW, 0600, err);
+
+	return fd < 0 ? fd : 0;
+}
+
 static int apply_rules(int argc, char **argv, int *program, struct kmln_error *err)
 {
 	static const char *const words[KMLN_ACCESS_KINDS] = {
@@ -27,9 +34,12 @@ static int apply_rules(int argc, char **argv, int *program, struct kmln_error *e
 	if (r < 0)
 		return r;
 	for (i = 0; i + 1 < argc && !kmln_eq(argv[i], "--"); i += 2) {
-		enum kmln_access access = 0;
+		const bool new = kmln_eq(argv[i], "--new");
+		enum kmln_access access = new ? KMLN_ACCESS_WRITE : 0;
 
-		while (access < KMLN_ACCESS_KINDS && !kmln_eq(argv[i], words[access]))
+		if (new &&make_file(argv[i + 1], err) < 0)
+			return -err->code;
+		while (!new &&access < KMLN_ACCESS_KINDS && !kmln_eq(argv[i], words[access]))
 			access++;
 		if (access == KMLN_ACCESS_KINDS)
 			return kmln_fail(err, KMLN_EUSAGE, "no rule '%s'", argv[i]);

@@ -11,6 +11,7 @@
 
 #define INSIDE "/kmln"
 #define INSIDE_SELF INSIDE "/confine"
+#define NULL_FILE INSIDE "/run/null"
 /* /proc/self/cwd is the private folder, under a name that is the same on every host. */
 #define HERE "/proc/self/cwd"
 
@@ -45,10 +46,10 @@ static void look_at_root(struct kmln_sandbox *sandbox)
 {
 	static const char *const known[] = {
 		"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", NULL};
+	struct stat st;
 
 	for (const char *const *path = known; *path; path++) {
 		struct kmln_root_folder *folder;
-		struct stat st;
 
 		if (lstat(*path, &st) < 0)
 			continue;
@@ -59,6 +60,7 @@ static void look_at_root(struct kmln_sandbox *sandbox)
 			folder->target = read_link(sandbox->pool, *path);
 	}
 	sandbox->ld_cache = access("/etc/ld.so.cache", R_OK) == 0;
+	sandbox->owns_devices = stat("/dev/null", &st) == 0 && st.st_uid == geteuid();
 }
 
 int kmln_sandbox_look(
@@ -125,8 +127,11 @@ static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 	}
 	if (s->ld_cache)
 		kmln_strv_adds(argv, "--ro-bind", "/etc/ld.so.cache", "/etc/ld.so.cache", NULL);
-	kmln_strv_adds(argv, "--proc", "/proc", "--tmpfs", "/dev", "--dev-bind", "/dev/null",
-		"/dev/null", NULL);
+	kmln_strv_adds(argv, "--proc", "/proc", "--tmpfs", "/dev", NULL);
+	if (s->owns_devices)
+		kmln_strv_adds(argv, "--symlink", NULL_FILE, "/dev/null", NULL);
+	else
+		kmln_strv_adds(argv, "--dev-bind", "/dev/null", "/dev/null", NULL);
 	for (const char *const *d = devices; *d; d++)
 		kmln_strv_adds(argv, "--dev-bind", *d, *d, NULL);
 	/* what a guest stores there is the host's memory */
@@ -143,9 +148,12 @@ static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 							     : "--ro-bind",
 			share->host, share->inside, NULL);
 	}
-	/* a device can be written all the same, but not be given another mode by its owner, root */
-	kmln_strv_adds(argv, "--remount-ro", "/dev/null", NULL);
-	for (const char *const *d = devices; *d; d++)
+	/*
+	 * Root's guest must not give the host's devices another mode. bubblewrap's remount adds
+	 * nodev, which closes them altogether; so it is done only where the modes could be changed,
+	 * and there an empty file stands for /dev/null, without which QEMU takes no locks.
+	 */
+	for (const char *const *d = devices; s->owns_devices && *d; d++)
 		kmln_strv_adds(argv, "--remount-ro", *d, NULL);
 	kmln_strv_adds(argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", INSIDE "/run",
 		"--", INSIDE_SELF, NULL);
@@ -159,7 +167,11 @@ static void add_rules(const struct kmln_sandbox *s, struct kmln_strv *argv)
 			kmln_strv_adds(argv, "--run", s->folders[i].path, NULL);
 	if (s->ld_cache)
 		kmln_strv_adds(argv, "--read", "/etc/ld.so.cache", NULL);
-	kmln_strv_adds(argv, "--read", "/proc", "--write", "/dev/null", NULL);
+	kmln_strv_adds(argv, "--read", "/proc", NULL);
+	if (s->confined && s->owns_devices)
+		kmln_strv_adds(argv, "--new", NULL_FILE, NULL);
+	else
+		kmln_strv_adds(argv, "--write", "/dev/null", NULL);
 	for (const char *const *d = devices; *d; d++)
 		kmln_strv_adds(argv, "--read", *d, NULL);
 	/* without the first wall these two would be the host's own */

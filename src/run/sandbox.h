@@ -41,6 +41,7 @@ struct kmln_sandbox {
 	struct kmln_root_folder *folders;
 	size_t folder_count;
 	bool ld_cache; /* /etc/ld.so.cache is there */
+	bool owns_devices; /* the host's devices are ours: their modes could be changed */
 	struct kmln_share *shares;
 	size_t share_count;
 	uint64_t shm; /* bytes that may be stored in /dev/shm */
@@ -81,7 +82,8 @@ int kmln_sandbox_lack(const char *cause, struct kmln_error *err);
  * The front of a machine's program, inside: applies Landlock with the given rules, says "ok" on
  * the descriptor KMLN_SANDBOX_STATUS, and becomes the program. Returns only where that fails; the
  * cause is then also written to the descriptor. `argv`: "--run PATH", "--read PATH", "--write
- * PATH", "--device PATH" in any number, "--", and the program's own vector.
+ * PATH", "--device PATH", "--new PATH" (a file that is made, empty, and may be written) in any
+ * number, "--", and the program's own vector.
  */
 #define KMLN_SANDBOX_STATUS 3
 int kmln_sandbox_enter(int argc, char **argv, struct kmln_error *err);

@@ -57,6 +57,11 @@ struct kmln_json *kmln_json_number(uint64_t number)
 	return made(json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
 }
 
+struct kmln_json *kmln_json_signed(int64_t number)
+{
+	return made(json_integer(number));
+}
+
 struct kmln_json *kmln_json_real(double number)
 {
 	return made(isfinite(number) ? json_real(number) : json_null());
@@ -92,4 +97,78 @@ int kmln_json_print_free(struct kmln_json *root, FILE *to, struct kmln_error *er
 	if (r < 0 || fputc('\n', to) == EOF)
 		return kmln_fail(err, EIO, "cannot write JSON to the output");
 	return 0;
+}
+
+int kmln_json_parse(
+	const char *text, size_t size, struct kmln_json **object, struct kmln_error *err)
+{
+	json_error_t problem;
+	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+
+	if (root && !json_is_object(root)) {
+		json_decref(root);
+		return kmln_fail(err, KMLN_EINVALID, "not a JSON object");
+	}
+	if (!root)
+		return kmln_fail(
+			err, KMLN_EINVALID, "not JSON: line %d: %s", problem.line, problem.text);
+	*object = (struct kmln_json *)root;
+	return 0;
+}
+
+const char *kmln_json_get(const struct kmln_json *object, const char *key)
+{
+	return json_string_value(json_object_get((const json_t *)object, key));
+}
+
+void kmln_json_free(struct kmln_json **value)
+{
+	json_decref((json_t *)*value);
+	*value = NULL;
+}
+
+static void dump(FILE *to, struct kmln_json *value)
+{
+	json_dumpf((json_t *)value, to, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+	json_decref((json_t *)value);
+}
+
+/* The comma behind what stands there, the indent, the key. */
+static void start_value(struct kmln_json_stream *stream, const char *key)
+{
+	if (stream->depth)
+		fprintf(stream->to, "%s\n%*s", stream->filled ? "," : "", (int)(2 * stream->depth),
+			"");
+	stream->filled = true;
+	if (key) {
+		dump(stream->to, kmln_json_text(key));
+		fputs(": ", stream->to);
+	}
+}
+
+void kmln_json_begin(struct kmln_json_stream *stream, const char *key, char bracket)
+{
+	start_value(stream, key);
+	if (stream->depth + 1 >= sizeof(stream->open))
+		abort();
+	stream->open[stream->depth++] = bracket == '{' ? '}' : ']';
+	stream->filled = false;
+	fputc(bracket, stream->to);
+}
+
+void kmln_json_put(struct kmln_json_stream *stream, const char *key, struct kmln_json *value)
+{
+	start_value(stream, key);
+	dump(stream->to, value);
+}
+
+void kmln_json_end(struct kmln_json_stream *stream)
+{
+	stream->depth--;
+	if (stream->filled)
+		fprintf(stream->to, "\n%*s", (int)(2 * stream->depth), "");
+	fputc(stream->open[stream->depth], stream->to);
+	stream->filled = true;
+	if (!stream->depth)
+		fputc('\n', stream->to);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Making and printing JSON: the one home of jansson. Values are made, put into their parent, which
- * then owns them, and the root is printed and freed in one call.
+ * JSON: the one home of jansson. Values are made, put into their parent, which then owns them, and
+ * the root is printed and freed in one call. Reading gives an object whose texts can be asked for.
  */
 #ifndef KMLN_TEXT_JSON_H
 #define KMLN_TEXT_JSON_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/error.h"
+#include "base/mem.h"
 
 struct kmln_json;
 
@@ -20,6 +20,7 @@ struct kmln_json *kmln_json_array(void);
 struct kmln_json *kmln_json_text(const char *text);
 /* Beyond 63 bits: the greatest that fits. */
 struct kmln_json *kmln_json_number(uint64_t number);
+struct kmln_json *kmln_json_signed(int64_t number);
 /* Not finite gives null. */
 struct kmln_json *kmln_json_real(double number);
 struct kmln_json *kmln_json_bool(bool yes);
@@ -30,5 +31,32 @@ struct kmln_json *kmln_json_add(struct kmln_json *array, struct kmln_json *value
 
 /* Prints with two blanks of indent and a newline, keys in the order they were set, and frees. */
 int kmln_json_print_free(struct kmln_json *root, FILE *to, struct kmln_error *err);
+
+/* An object out of its text. KMLN_EINVALID, with the line, for what is none. */
+int kmln_json_parse(
+	const char *text, size_t size, struct kmln_json **object, struct kmln_error *err);
+/* A member that is a text, valid as long as the object; NULL where it is not there, or is none. */
+const char *kmln_json_get(const struct kmln_json *object, const char *key);
+/* Frees a value that has no parent, and forgets it; NULL is fine. */
+void kmln_json_free(struct kmln_json **value);
+#define KMLN_JSON KMLN_CLEANUP(kmln_json_free)
+
+/*
+ * Writing piece by piece, for what is too long to be held: zeroed but for `to`. Errors of the
+ * output are left to whoever closes it.
+ */
+struct kmln_json_stream {
+	FILE *to;
+	unsigned depth; /* brackets that are open, at most 7 */
+	char open[8];
+	bool filled; /* something stands in the innermost already */
+};
+
+/* Opens an object ('{') or an array ('['); `key` is NULL but inside an object. */
+void kmln_json_begin(struct kmln_json_stream *stream, const char *key, char bracket);
+/* One value on a line, which is freed. */
+void kmln_json_put(struct kmln_json_stream *stream, const char *key, struct kmln_json *value);
+/* Closes the innermost; the outermost ends with a newline. */
+void kmln_json_end(struct kmln_json_stream *stream);
 
 #endif

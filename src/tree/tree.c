@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tree/listing.h"
+
 #define LINKS_MAX 40
 #define PATH_LIMIT 4096
 #define NAMES_MAX 100000
@@ -32,6 +34,18 @@ static int check_path(const char *path, struct kmln_error *err)
 		r_; \
 	})
 
+/* The same for what writes. */
+#define CALL_WRITE(tree, path, ...) \
+	({ \
+		kmln_listings_forget(tree); \
+		CALL(tree, path, __VA_ARGS__); \
+	})
+
+static int compare_xattrs(const void *a, const void *b)
+{
+	return strcmp(((const struct kmln_xattr *)a)->name, ((const struct kmln_xattr *)b)->name);
+}
+
 int kmln_tree_stat(
 	struct kmln_tree *tree, const char *path, struct kmln_stat *st, struct kmln_error *err)
 {
@@ -44,57 +58,131 @@ int kmln_tree_readlink(
 	return CALL(tree, path, readlink(tree, path, target, err));
 }
 
+int kmln_tree_listing(struct kmln_tree *tree, const char *path, struct kmln_listing **listing,
+	struct kmln_error *err)
+{
+	KMLN_LISTING struct kmln_listing *made = kmln_listing_new(tree);
+	int r = CALL(tree, path, list(tree, path, made, err));
+
+	if (r < 0)
+		return r;
+	kmln_listing_publish(made, tree);
+	*listing = made;
+	made = NULL;
+	return 0;
+}
+
 int kmln_tree_list(struct kmln_tree *tree, const char *path, kmln_name_fn fn, void *data,
 	struct kmln_error *err)
 {
-	return CALL(tree, path, list(tree, path, fn, data, err));
+	KMLN_LISTING struct kmln_listing *listing = NULL;
+	int r = kmln_tree_listing(tree, path, &listing, err);
+
+	for (size_t i = 0; r == 0 && i < listing->count; i++)
+		r = fn(data, kmln_listing_name(listing, i), err);
+	return r < 0 ? r : 0;
+}
+
+int kmln_tree_open(
+	struct kmln_tree *tree, const char *path, struct kmln_file **file, struct kmln_error *err)
+{
+	return CALL(tree, path, open(tree, path, file, err));
+}
+
+int kmln_file_next(
+	struct kmln_file *file, const char **data, uint64_t *size, struct kmln_error *err)
+{
+	return file->ops->next(file, data, size, err);
+}
+
+void kmln_file_close(struct kmln_file **file)
+{
+	if (*file)
+		(*file)->ops->close(*file);
+	*file = NULL;
 }
 
 int kmln_tree_read(struct kmln_tree *tree, const char *path, kmln_chunk_fn fn, void *data,
 	struct kmln_error *err)
 {
-	return CALL(tree, path, read(tree, path, fn, data, err));
+	static const char zeros[64 * 1024];
+	KMLN_FILE struct kmln_file *file = NULL;
+	int r = kmln_tree_open(tree, path, &file, err);
+
+	while (r == 0) {
+		const char *bytes;
+		uint64_t size;
+
+		r = kmln_file_next(file, &bytes, &size, err);
+		if (r < 0)
+			return kmln_wrap(err, "%s", path);
+		if (!size)
+			break;
+		for (uint64_t n; r == 0 && size; size -= n) {
+			n = bytes || size < sizeof(zeros) ? size : sizeof(zeros);
+			r = fn(data, bytes ? bytes : zeros, (size_t)n, err);
+		}
+		if (r < 0)
+			return kmln_wrap(err, "%s", path);
+	}
+	return r < 0 ? r : 0;
+}
+
+int kmln_tree_xattrs(struct kmln_tree *tree, const char *path, struct kmln_xattrs *xattrs,
+	struct kmln_error *err)
+{
+	int r = CALL(tree, path, xattrs(tree, path, xattrs, err));
+
+	if (r == 0 && xattrs->count > 1)
+		qsort(xattrs->items, xattrs->count, sizeof(*xattrs->items), compare_xattrs);
+	return r;
 }
 
 int kmln_tree_mkdir(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
 	struct kmln_error *err)
 {
-	return CALL(tree, path, mkdir(tree, path, meta, err));
+	return CALL_WRITE(tree, path, mkdir(tree, path, meta, err));
 }
 
 int kmln_tree_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
 	uint64_t size, kmln_source_fn fn, void *data, struct kmln_error *err)
 {
-	return CALL(tree, path, put(tree, path, meta, size, fn, data, err));
+	return CALL_WRITE(tree, path, put(tree, path, meta, size, fn, data, err));
+}
+
+int kmln_tree_append(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta,
+	const char *bytes, uint64_t size, struct kmln_error *err)
+{
+	return CALL(tree, path, append(tree, path, meta, bytes, size, err));
 }
 
 int kmln_tree_symlink(struct kmln_tree *tree, const char *path, const char *target,
 	const struct kmln_meta *meta, struct kmln_error *err)
 {
-	return CALL(tree, path, symlink(tree, path, target, meta, err));
+	return CALL_WRITE(tree, path, symlink(tree, path, target, meta, err));
 }
 
 int kmln_tree_node(struct kmln_tree *tree, const char *path, uint32_t type, uint32_t major,
 	uint32_t minor, const struct kmln_meta *meta, struct kmln_error *err)
 {
-	return CALL(tree, path, node(tree, path, type, major, minor, meta, err));
+	return CALL_WRITE(tree, path, node(tree, path, type, major, minor, meta, err));
 }
 
 int kmln_tree_link(
 	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err)
 {
-	return CALL(tree, path, link(tree, path, existing, err));
+	return CALL_WRITE(tree, path, link(tree, path, existing, err));
+}
+
+int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err)
+{
+	return CALL_WRITE(tree, path, remove(tree, path, err));
 }
 
 int kmln_tree_set_xattr(struct kmln_tree *tree, const char *path, const char *name,
 	const void *value, size_t size, struct kmln_error *err)
 {
-	return CALL(tree, path, set_xattr(tree, path, name, value, size, err));
-}
-
-int kmln_tree_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err)
-{
-	return CALL(tree, path, remove(tree, path, err));
+	return CALL_WRITE(tree, path, set_xattr(tree, path, name, value, size, err));
 }
 
 int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err)
@@ -102,7 +190,10 @@ int kmln_tree_close(struct kmln_tree **tree, struct kmln_error *err)
 	struct kmln_tree *t = *tree;
 
 	*tree = NULL;
-	return t ? t->ops->close(t, err) : 0;
+	if (!t)
+		return 0;
+	kmln_listings_forget(t);
+	return t->ops->close(t, err);
 }
 
 void kmln_tree_cleanup(struct kmln_tree **tree)

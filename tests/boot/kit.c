@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The guest room for the boot tests, which are in Python:
+ * The guest room for tests in Python:
  * kit unpack DEB FOLDER: unpacks a package and prints its name, version and architecture;
- * kit initramfs TREE MODULES OUT: builds the initramfs for /MODULES in the folder TREE.
+ * kit initramfs TREE MODULES OUT: builds the initramfs for /MODULES in the folder TREE;
+ * kit versions: says lt, eq or gt for each line "A B" of standard input, as dpkg orders versions.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "guest/archive.h"
+#include "guest/dpkg.h"
 #include "guest/initramfs.h"
 
 static int unpack(const char *path, const char *folder, struct kmln_error *err)
@@ -18,7 +20,7 @@ static int unpack(const char *path, const char *folder, struct kmln_error *err)
 	int r = kmln_deb_read(path, pool, &deb, err);
 
 	if (r == 0)
-		r = kmln_deb_unpack(path, folder, err);
+		r = kmln_deb_unpack(path, folder, NULL, NULL, err);
 	if (r == 0)
 		printf("%s %s %s\n", deb.package, deb.version, deb.architecture);
 	return r;
@@ -37,6 +39,18 @@ static int initramfs(const char *root, const char *modules, const char *to, stru
 	return r;
 }
 
+static int versions(void)
+{
+	char a[256], b[256];
+
+	while (scanf("%255s %255s", a, b) == 2) {
+		int r = kmln_version_compare(a, b);
+
+		puts(r < 0 ? "lt" : r > 0 ? "gt" : "eq");
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct kmln_error err = {0};
@@ -46,9 +60,11 @@ int main(int argc, char **argv)
 		r = unpack(argv[2], argv[3], &err);
 	else if (argc == 5 && strcmp(argv[1], "initramfs") == 0)
 		r = initramfs(argv[2], argv[3], argv[4], &err);
+	else if (argc == 2 && strcmp(argv[1], "versions") == 0)
+		r = versions();
 	else
-		r = kmln_fail(
-			&err, KMLN_EUSAGE, "kit unpack DEB FOLDER | initramfs TREE MODULES OUT");
+		r = kmln_fail(&err, KMLN_EUSAGE,
+			"kit unpack DEB FOLDER | initramfs TREE MODULES OUT | versions");
 	if (r < 0)
 		fprintf(stderr, "kit: %s\n", err.text);
 	return kmln_exit_status(&err);

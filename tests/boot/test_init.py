@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The initramfs in real machines: Debian's kernels in QEMU's translator, and UML."""
 
-import gzip
 import re
 import shutil
 import struct
@@ -148,10 +147,10 @@ def check_root(seen, device, options="ro"):
 
 def test_sizes(kernel, tmp_path):
     image = kernel.initramfs(tmp_path / "one").read_bytes()
-    limit = 1_000_000 if "cloud" in kernel.release else 1_500_000
+    limit = 2_500_000 if "cloud" in kernel.release else 5_000_000
     assert len(image) < limit
     assert kernel.initramfs(tmp_path / "two").read_bytes() == image
-    assert gzip.decompress(image).startswith(b"070701")
+    assert image.startswith(b"070701")
 
 
 def test_device_name(kernel, boot, disks):

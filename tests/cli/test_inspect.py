@@ -20,7 +20,7 @@ KEYS = {
          "packages", "kernels", "boot_loader", "boot_loaders", "boot_entries", "fstab", "consoles",
          "network", "network_names", "crypttab", "swap", "services", "securetty", "machine_id", "selinux",
          "container_marks", "notes", "platforms"],
-    "image": ["format", "size", "allocated"],
+    "image": ["format", "size", "file_size", "allocated", "backing"],
     "partition_table": ["type", "disk_id", "boot_code", "partitions"],
     "partition_table.partitions": ["number", "start", "size", "type", "type_name", "uuid", "name",
                                    "active"],

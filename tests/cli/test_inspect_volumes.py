@@ -76,7 +76,7 @@ mkdir -p a/b
 btrfs subvolume create a/b/deep
 mkdir @/snapshots
 btrfs subvolume snapshot @home @/snapshots/1
-for n in $(seq 1 150); do mkdir d$n; btrfs subvolume create d$n/s$n; done >/dev/null
+for n in $(seq 1 60); do mkdir d$n; btrfs subvolume create d$n/s$n; done >/dev/null
 btrfs subvolume delete d7/s7 >/dev/null
 cd /
 umount /mnt
@@ -100,10 +100,11 @@ def test_btrfs_subvolumes(kmln, inspect, guest, tmp_path, options):
     found, = inspect(image)["volumes"]
     assert found["name"] == "pool" and found["problem"] is None
     assert sorted(found["members"]) == sorted(
-        ["@", "@home", "a/b/deep", "@/snapshots/1"] + [f"d{n}/s{n}" for n in range(1, 151) if n != 7])
+        ["@", "@home", "a/b/deep", "@/snapshots/1"] + [f"d{n}/s{n}" for n in range(1, 61) if n != 7])
     assert f"subvolumes {', '.join(found['members'][:8])} and {len(found['members']) - 8} more\n" in \
         kmln("inspect", image, expect=0).out
-    damage(kmln, image, found["members"])
+    if not options:
+        damage(kmln, image, found["members"])
 
 
 def damage(kmln, image, members):
@@ -123,7 +124,7 @@ def damage(kmln, image, members):
     spots = [at for at in range(0x100000, len(whole), 4096)
              if int.from_bytes(whole[at + 48:at + 56], "little") and whole[at + 32:at + 48] == bytes(head[32:48])]
     assert len(spots) > 5
-    for spot in spots[:40]:
+    for spot in spots[:12]:
         for at in (48, 96, 100, 101, 109, 118, 122):
             images.poke(image, spot + at, b"\xff")
         kmln("inspect", image, expect={0, 3}, timeout=20)

@@ -31,16 +31,16 @@ def _once(shared, name, make):
     return place
 
 
-def _add_kernel(home, what):
-    runner.run([runner.BUILD / "kmln", "kernel", "add", what], env={"KMLN_HOME": home}, expect=0,
+def _add_kernel(home, *what):
+    runner.run([runner.BUILD / "kmln", "kernel", "add", *what], env={"KMLN_HOME": home}, expect=0,
                timeout=120)
 
 
 @pytest.fixture(scope="session")
 def kit_home(shared, guest):
-    """A KMLN_HOME whose cache holds Debian's cloud kernel."""
-    deb = guest("kernel")
-    return _once(shared, "kit-home", lambda home: _add_kernel(home, deb))
+    """A KMLN_HOME whose cache holds Debian's cloud kernel, and what a guest may lack for it."""
+    debs = [guest(name) for name in ("kernel", "linux-base", "kmod", "libkmod2")]
+    return _once(shared, "kit-home", lambda home: _add_kernel(home, *debs))
 
 
 @pytest.fixture(scope="session")

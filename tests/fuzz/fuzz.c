@@ -120,7 +120,7 @@ void fuzz_guest(const char *const *paths, const uint8_t *data, size_t size)
 	static const char *const shells[] = {"/bin/sh", "/bin/busybox"};
 
 	for (size_t i = 0; i < KMLN_COUNT(shells); i++) {
-		struct memory_tree memory;
+		MEMORY_TREE struct memory_tree memory;
 
 		memory_tree_init(&memory);
 		/* busybox is its own init: one inode */

@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import os
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -32,6 +33,46 @@ def run(*argv, **options):
 
 def guest_file(guest, path):
     return run("debugfs", "-R", f"cat {path}", guests.NAMES[guest](), stderr=subprocess.DEVNULL)
+
+
+def qemu_img(*argv):
+    """The head of an image of 64 MiB that qemu-img makes, and the text of its descriptor."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image")
+        run("truncate", "-s", "64M", Path(folder, "base"), cwd=folder)
+        run("qemu-img", "create", "-q", *argv, path, "64M", cwd=folder)
+        with open(path, "rb") as file:
+            # the descriptor inside a VMDK is 10 KiB long; a text ends by itself
+            return file.read(11264 if b"KDMV" in file.peek(4)[:4] else 1024)
+
+
+def corpus_formats():
+    return {
+        "qcow2": qemu_img("-f", "qcow2"),
+        "qcow2-v2": qemu_img("-f", "qcow2", "-o", "compat=0.10"),
+        "qcow2-overlay": qemu_img("-f", "qcow2", "-b", "base", "-F", "raw"),
+        "qcow2-data": qemu_img("-f", "qcow2", "-o", "data_file=data"),
+        "vmdk": qemu_img("-f", "vmdk"),
+        "vmdk-stream": qemu_img("-f", "vmdk", "-o", "subformat=streamOptimized"),
+        "vmdk-flat": qemu_img("-f", "vmdk", "-o", "subformat=monolithicFlat"),
+        "vdi": qemu_img("-f", "vdi"),
+        "vhd": qemu_img("-f", "vpc"),
+        "vhdx": b"vhdxfile",
+        "qed": qemu_img("-f", "qed"),
+    }
+
+
+def corpus_vmdk():
+    return {
+        "flat": qemu_img("-f", "vmdk", "-o", "subformat=monolithicFlat"),
+        "split": qemu_img("-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"),
+        "embedded": qemu_img("-f", "vmdk")[512:],
+        "vmware": '# Disk DescriptorFile\r\nversion = 1\r\nencoding = "UTF-8"\r\nCID = 1\r\n'
+                  'parentCID = ffffffff\r\ncreateType = "vmfs"\r\nRW 16 VMFS "disk-flat.vmdk"\r\n',
+        "child": 'parentCID=1\nparentFileNameHint="../base.vmdk"\ncreateType="vmfsSparse"\n'
+                 'RW 16 VMFSSPARSE "delta.vmdk"\n',
+        "kinds": 'RDONLY 8 FLAT "a b" 9\nRW 8 ZERO\nNOACCESS 8 FLAT "c" 0\nRW 8 FLAT "" 1\n',
+    }
 
 
 def corpus_fstab():
@@ -288,7 +329,7 @@ def corpus_record():
                  f"change path=/etc/inittab by=login size=62 sum={total} {before}\n-a\\\n+a\n"
                  "+T0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n"
                  f"change path=/etc/securetty by=login size=62 sum={total} {before}\n+ttyS0\n",
-        "packages": head + "append path=/var/lib/dpkg/status by=package size=23\n+Package: a\n"
+        "packages": head + "append path=/var/lib/dpkg/status by=packages size=23 was-size=0 was-time=1.000000000\n+Package: a\n"
                     "+Version: 1\n",
     }
 
@@ -316,6 +357,91 @@ def corpus_compressed():
         "zstd": run("zstd", "-q", "-c", input=module),
         "plain": module,
     }
+
+
+def corpus_packages():
+    return {
+        "apk": "C:Q1/4JYiMPdvlwsFf2kqYZoXvkLS9A=\nP:musl\nV:1.2.4-r2\nA:x86_64\nF:lib\na:0:0:755\n\n"
+               "P:busybox\nV:1.36.1-r15\nA:x86_64\n",
+        "pacman": "%NAME%\ndemo\n\n%VERSION%\n1:2.3-4\n\n%ARCH%\nany\n\n%DEPENDS%\nglibc\n",
+    }
+
+
+def corpus_rpm():
+    """The header of a package that rpmbuild makes, as rpm stores it."""
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder)
+        (top / "x.spec").write_text("Name: hello\nVersion: 1.2\nRelease: 3\nEpoch: 4\nSummary: x\n"
+                                    "License: GPL\nBuildArch: noarch\n%description\nx\n%files\n")
+        run("rpmbuild", "-bb", "--quiet", "--define", f"_topdir {top}/build", top / "x.spec")
+        package, = top.glob("build/RPMS/noarch/*.rpm")
+        run("rpm", "--dbpath", top / "db", "--initdb")
+        run("rpm", "--dbpath", top / "db", "-i", "--force-debian", "--justdb", "--nodeps", package)
+        blob, = sqlite3.connect(top / "db/rpmdb.sqlite").execute("SELECT blob FROM Packages").fetchone()
+    slots = struct.pack("<4sIII", b"Slot", 1, 256, -(-(len(blob) + 28) // 16)) + \
+        struct.pack("<4sIII", b"Slot", 0, 0, 0) * 253
+    file = struct.pack("<4sIIII12x", b"RpmP", 0, 1, 1, 2) + slots + \
+        struct.pack("<4sIII", b"BlbS", 1, 1, len(blob)) + blob
+    return {"header": blob, "file": file + bytes(-len(file) % 16 + 16)}
+
+
+def corpus_settings():
+    """The first letter chooses the parser; see settings.c."""
+    return {
+        "crypttab": "a# x\nvault UUID=3-4 none luks,discard\nplain /dev/vdc\n",
+        "securetty": "bconsole\n# x\n tty1\n",
+        "machine-id": "c0123456789abcdef0123456789abcdef\n",
+        "selinux": "dSELINUX=enforcing\nSELINUXTYPE='targeted'\n",
+        "resume": "eRESUME=UUID=1-2\nGRUB_CMDLINE_LINUX=\"quiet resume=/dev/sda2\"\n",
+        "upstart": "fstart on stopped rc\nexec /sbin/getty -8 38400 /dev/tty1\n",
+        "ifupdown": "gauto eth0\niface eth0 inet static\n address \\\n10.0.0.2/24\n"
+                    " hwaddress ether 52:54:00:00:00:01\n",
+        "networkd": "h[Match]\nMACAddress=52:54:00:00:00:01 52-54-00-00-00-02\n[Network]\nDHCP=yes\n"
+                    "Address=192.0.2.1/24\n",
+        "ifcfg": "iDEVICE=\"eth0\"\nBOOTPROTO=none\nIPADDR=192.0.2.3\nPREFIX=24\n"
+                 "HWADDR=52:54:00:00:00:01\n",
+        "keyfile": "j[connection]\ntype=ethernet\ninterface-name=e\n[ethernet]\n"
+                   "mac-address=52:54:00:00:00:05\n[ipv4]\naddress1=192.0.2.9/24,192.0.2.1\nmethod=manual\n",
+        "netplan": "knetwork:\n  version: 2\n  ethernets:\n    lan: &a\n      match: {macaddress: "
+                   "'52:54:00:00:00:01'}\n      set-name: eth0\n      addresses: [192.0.2.7/24]\n"
+                   "    b: *a\n",
+        "link": "l[Match]\nMACAddress=52:54:00:00:00:03\n[Link]\nName=lan0\n",
+        "udev": "mSUBSYSTEM==\"net\", ATTR{address}==\"52:54:00:00:00:08\", \\\n NAME=\"eth0\"\n",
+        "bls": "ntitle Fedora\nversion 6\nlinux /v\ninitrd /a\ninitrd /b\noptions root=UUID=1 ro\n",
+    }
+
+
+def corpus_uki():
+    sections = {b".osrel": b"PRETTY_NAME='x'\n", b".cmdline": b"quiet\0", b".uname": b"6.1", b".linux": b"K"}
+    head = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + b"PE\0\0" + \
+        struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 16, 0) + bytes(16)
+    at = len(head) + 40 * len(sections)
+    body = b""
+    for name, content in sections.items():
+        head += struct.pack("<8sIIII16x", name, len(content), 0, len(content), at + len(body))
+        body += content
+    return {"small": head + body}
+
+
+def corpus_volumes():
+    """The first letter chooses the kind; see volumes.c."""
+    text = ('vg {\nid = "x"\n# c\nlogical_volumes {\nroot {\nstatus = ["READ", "VISIBLE"]\n}\n}\n}\n').encode()
+    label = struct.pack("<8sQII8s", b"LABELONE", 1, 0, 32, b"LVM2 001") + bytes(40) + \
+        struct.pack("<QQQQQQQQ", 1 << 20, 0, 0, 0, 4096, 8192, 0, 0)
+    lvm = bytes(512) + label
+    area = struct.pack("<I16sIQQ QQII", 0, b" LVM2 x[5A%r0N*>", 1, 4096, 8192, 512, len(text), 0, 0)
+    lvm = lvm.ljust(4096, b"\0") + (area.ljust(512, b"\0") + text).ljust(8192, b"\0")
+    luks = b"LUKS\xba\xbe\0\2" + bytes(16) + b"vault".ljust(144, b"\0") + b"1234".ljust(344, b"\0")
+    md = bytes(4096) + struct.pack("<IIII16s32sQi", 0xa92b4efc, 1, 0, 0, bytes(16), b"box:0", 0, 1).ljust(512, b"\0")
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder, "b")
+        with open(image, "wb") as file:
+            file.truncate(109 << 20)
+        run("mkfs.btrfs", "-q", "-n", "4096", "-m", "single", image)
+        with open(image, "rb") as file:
+            file.seek(0x10000)
+            super_ = file.read(4096)
+    return {"lvm": b"a" + lvm, "luks": b"b" + luks, "md": b"c" + md, "btrfs": b"d" + super_, "text": b"e" + text}
 
 
 def main():

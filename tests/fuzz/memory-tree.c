@@ -70,7 +70,7 @@ static bool listed(const struct memory_tree *memory, size_t before, const char *
 	return false;
 }
 
-static int memory_list(struct kmln_tree *tree, const char *path, kmln_name_fn fn, void *data,
+static int memory_list(struct kmln_tree *tree, const char *path, struct kmln_listing *listing,
 	struct kmln_error *err)
 {
 	const struct memory_tree *memory = (const struct memory_tree *)tree;
@@ -86,24 +86,59 @@ static int memory_list(struct kmln_tree *tree, const char *path, kmln_name_fn fn
 		if (!name || listed(memory, i, path, name, length))
 			continue;
 		first = kmln_printf("%.*s", (int)length, name);
-		r = fn(data, first, err);
+		r = kmln_listing_add(listing, first, 0, err);
 	}
-	return r < 0 ? r : 0;
+	return r;
 }
 
-static int memory_read(struct kmln_tree *tree, const char *path, kmln_chunk_fn fn, void *data,
+struct open_file {
+	struct kmln_file file;
+	const struct memory_file *of;
+	size_t at;
+};
+
+static int memory_next(
+	struct kmln_file *file, const char **data, uint64_t *size, struct kmln_error *err)
+{
+	struct open_file *open = (struct open_file *)file;
+	size_t left = open->of->size - open->at;
+
+	(void)err;
+	*data = (const char *)open->of->data + open->at;
+	*size = left < PIECE ? left : PIECE;
+	open->at += (size_t)*size;
+	return 0;
+}
+
+static void memory_file_close(struct kmln_file *file)
+{
+	free(file);
+}
+
+static const struct kmln_file_ops file_ops = {.next = memory_next, .close = memory_file_close};
+
+static int memory_open(
+	struct kmln_tree *tree, const char *path, struct kmln_file **file, struct kmln_error *err)
+{
+	const struct memory_file *of = find((const struct memory_tree *)tree, path);
+	struct open_file *open;
+
+	if (!of)
+		return kmln_fail_sys(err, ENOENT, "open");
+	open = kmln_malloc(sizeof(*open));
+	*open = (struct open_file){{&file_ops}, of, 0};
+	*file = &open->file;
+	return 0;
+}
+
+static int memory_xattrs(struct kmln_tree *tree, const char *path, struct kmln_xattrs *xattrs,
 	struct kmln_error *err)
 {
-	const struct memory_file *file = find((const struct memory_tree *)tree, path);
-	int r = 0;
-
-	if (!file)
-		return kmln_fail_sys(err, ENOENT, "read");
-	for (size_t at = 0, n; r == 0 && at < file->size; at += n) {
-		n = file->size - at < PIECE ? file->size - at : PIECE;
-		r = fn(data, (const char *)file->data + at, n, err);
-	}
-	return r < 0 ? r : 0;
+	(void)tree;
+	(void)path;
+	(void)xattrs;
+	(void)err;
+	return 0;
 }
 
 static int memory_close(struct kmln_tree *tree, struct kmln_error *err)
@@ -118,13 +153,21 @@ static const struct kmln_tree_ops ops = {
 	.stat = memory_stat,
 	.readlink = memory_readlink,
 	.list = memory_list,
-	.read = memory_read,
+	.open = memory_open,
+	.xattrs = memory_xattrs,
 	.close = memory_close,
 };
 
 void memory_tree_init(struct memory_tree *memory)
 {
-	*memory = (struct memory_tree){.tree = {&ops}};
+	*memory = (struct memory_tree){.tree = {.ops = &ops}};
+}
+
+void memory_tree_fini(struct memory_tree *memory)
+{
+	struct kmln_tree *tree = &memory->tree;
+
+	kmln_tree_cleanup(&tree);
 }
 
 void memory_tree_put(struct memory_tree *memory, const char *path, const void *data, size_t size)

@@ -18,12 +18,14 @@ struct memory_file {
 #define MEMORY_FILES_MAX 16
 
 struct memory_tree {
-	struct kmln_tree tree; /* what is to be handed on; needs no closing */
+	struct kmln_tree tree; /* what is to be handed on */
 	struct memory_file files[MEMORY_FILES_MAX];
 	size_t count;
 };
 
 void memory_tree_init(struct memory_tree *memory);
+void memory_tree_fini(struct memory_tree *memory);
+#define MEMORY_TREE KMLN_CLEANUP(memory_tree_fini)
 /* Aborts beyond MEMORY_FILES_MAX. A path that is there already gets the new content. */
 void memory_tree_put(struct memory_tree *memory, const char *path, const void *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/modules.h"
+#include "boot/modules.h"
 #include "memory-tree.h"
 
 #define FOLDER "/lib/modules/test"
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const asked[] = {
 		"virtio_blk", "ext4", "a", "b", "crc32c", "virtio-net", NULL};
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	struct memory_tree memory;
+	MEMORY_TREE struct memory_tree memory;
 	struct kmln_modules *modules;
 	struct kmln_error err = {0};
 	size_t letters = 0;

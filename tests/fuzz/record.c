@@ -12,18 +12,26 @@
 #include "guest/undo.h"
 
 static const char *const known[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
-	"/boot/grub", "/boot/grub/grub.cfg", "/lib", "/lib/modules", "/var", "/var/lib",
-	KMLN_RECORD_FOLDER};
+	"/boot/grub", "/boot/grub/grub.cfg", "/etc/kmln", "/etc/kmln/boot.conf", "/etc/modules",
+	"/etc/rcS.d", "/etc/rcS.d/S01kmod", "/var/lib/dpkg/info", "/var/lib/apt/extended_states",
+	"/lib", "/lib/modules", "/var", "/var/lib", KMLN_RECORD_FOLDER};
 
 /* What a plan for this guest could name: what is known, and what is in /boot and a modules folder.
  */
 static bool is_ours(const char *path)
 {
+	static const char *const folders[] = {"/usr", "/bin", "/sbin", "/lib", "/etc/kernel",
+		"/etc/kmln", "/etc/init.d", "/etc/modprobe.d", "/etc/modules-load.d",
+		"/etc/depmod.d", "/etc/bash_completion.d", "/var/lib/dpkg/info/", "/vmlinuz",
+		"/initrd.img"};
+
 	for (size_t i = 0; i < KMLN_COUNT(known); i++)
 		if (kmln_eq(path, known[i]))
 			return true;
-	return (kmln_starts(path, "/boot/") && strchr(path, '-') && !strchr(path + 6, '/')) ||
-	       kmln_starts(path, "/lib/modules/");
+	for (size_t i = 0; i < KMLN_COUNT(folders); i++)
+		if (kmln_starts(path, folders[i]))
+			return true;
+	return kmln_starts(path, "/boot/") && !strchr(path + 6, '/');
 }
 
 static void take_back(const struct kmln_record_item *item, struct kmln_pool *pool)

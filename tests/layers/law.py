@@ -14,13 +14,14 @@ ROOMS = {
     "text": ["base"],
     "plan": ["base"],
     "tree": ["plan"],
-    "image": ["tree", "text", "run"],
+    "boot": ["tree"],
+    "image": ["boot", "text", "run"],
     "run": ["tree"],
     "platform": ["plan", "text"],
     "guest": ["platform", "image"],
     "convert": ["guest", "image", "run"],
-    "agent": ["base", "plan", "tree", "run"],
-    "cli": ["base", "text", "plan", "tree", "image", "run", "platform", "guest", "convert"],
+    "agent": ["boot", "run"],
+    "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "guest", "convert"],
 }
 
 # The agent's init program runs before anything else in a guest: libc alone.
@@ -37,6 +38,7 @@ HOMES = {
     "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
     "libnbd": (("libnbd.h",), "image/nbd.c"),
     "jansson": (("jansson.h",), "text/json.c"),
+    "nettle": (("nettle/",), "base/sum.c"),
     "rpm": (("rpm/",), "image/inspect-rpm.c"),
     "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt

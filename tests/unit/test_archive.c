@@ -336,46 +336,6 @@ static void test_plain_bytes_pass(void **state)
 	assert_int_equal(kmln_decompress("\177ELF", 4, 3, &out, &err), -EFBIG);
 }
 
-/* ---- initramfs archives ---- */
-
-static void test_cpio(void **state)
-{
-	static const struct kmln_cpio_entry entries[] = {
-		{"init", S_IFREG | 0755, "#!", 2},
-		{"m", S_IFDIR | 0755, NULL, 0},
-		{"m/x", S_IFREG | 0644, "", 0},
-	};
-	KMLN_BUF struct kmln_buf one = {0}, two = {0}, plain = {0};
-	struct kmln_error err;
-
-	(void)state;
-	assert_int_equal(kmln_cpio_gzip(entries, 3, "name", &one, &err), 0);
-	assert_int_equal(kmln_cpio_gzip(entries, 3, "name", &two, &err), 0);
-	assert_int_equal(one.size, two.size);
-	assert_memory_equal(one.data, two.data, one.size);
-	assert_memory_equal(one.data + 10, "name", 5);
-	assert_int_equal(kmln_decompress(one.data, one.size, 1 << 20, &plain, &err), 0);
-	/* magic, inode, mode, uid, gid, links, mtime, size, 4 device numbers, name size, check */
-	assert_memory_equal(plain.data,
-		"070701"
-		"00000001"
-		"000081ed"
-		"00000000"
-		"00000000"
-		"00000001"
-		"00000000"
-		"00000002"
-		"00000000"
-		"00000000"
-		"00000000"
-		"00000000"
-		"00000005"
-		"00000000"
-		"init",
-		115);
-	assert_non_null(memmem(plain.data, plain.size, "TRAILER!!!", 10));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,7 +347,6 @@ int main(void)
 		cmocka_unit_test(test_callback_ends_the_walk),
 		cmocka_unit_test(test_decompress),
 		cmocka_unit_test(test_plain_bytes_pass),
-		cmocka_unit_test(test_cpio),
 	};
 
 	return cmocka_run_group_tests_name("archive", tests, NULL, NULL);

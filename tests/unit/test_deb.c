@@ -63,7 +63,7 @@ static int unpack(struct kmln_error *err)
 	kmln_remove_folder(out, err);
 	mkdir(out, 0700);
 	assert_int_equal(kmln_replace_file(secret, "x", 1, 0600, err), 0);
-	return kmln_deb_unpack(path, out, err);
+	return kmln_deb_unpack(path, out, NULL, NULL, err);
 }
 
 static void check_outside(void)

@@ -25,7 +25,7 @@
 #define QEMU(accel) \
 	"qemu-system-x86_64 -machine pc -accel " accel \
 	" -m 512 -nodefaults -no-user-config -no-reboot -display none -monitor none " \
-	"-serial stdio " SANDBOX " -drive if=virtio,format=raw,file=/g/disk.img"
+	"-serial stdio " SANDBOX " -drive if=virtio,format=raw,file=/g/disk.img,file.locking=on"
 
 /* The argument vector in one line, to be freed; NULL where the launch refused. */
 static char *line_of(const char *platform, const struct kmln_launch *launch, struct kmln_error *err)

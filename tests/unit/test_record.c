@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "guest/record.h"
-#include "image/kernel.h"
+#include "base/sum.h"
 
 #define HEAD "kmln-record 1 version=0 platform=kvm\n"
 #define SUM16 "0123456789abcdef"
@@ -191,7 +191,7 @@ static void test_bad(void **state)
 		HEAD PUT "sum=" SUM " was=kept " BEFORE "\n-\\x00\\\n-a\n",
 		HEAD PUT "sum=" SUM " was=kept " BEFORE "\n-\\x00\n",
 		HEAD PUT "sum=" SUM " was=kept " BEFORE "\n-\x7f\n",
-		HEAD "append path=/a by=s size=3\n+a\n",
+		HEAD "append path=/a by=s size=3 was-size=0 was-time=1.000000000\n+a\n",
 		HEAD "bytes by=s offset=0 size=2 sum=" SUM " was=kept\n-abc\\\n",
 		HEAD "bytes by=s offset=0 size=2 sum=" SUM " was=unknown\n-x\\\n",
 	};
@@ -200,7 +200,7 @@ static void test_bad(void **state)
 		HEAD PUT "sum=" SUM " was=kept " BEFORE "\n-a\n",
 		HEAD PUT "sum=" SUM " was=unknown why=\n",
 		HEAD PUT "time=-1.000000000 was=absent why= two  words \n",
-		HEAD "append path=/a by=s size=2\n+a\n",
+		HEAD "append path=/a by=s size=2 was-size=0 was-time=1.000000000\n+a\n",
 		HEAD "bytes by=s offset=0 size=2 sum=" SUM " was=kept\n-ab\\\n",
 	};
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();

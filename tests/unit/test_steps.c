@@ -54,7 +54,7 @@ static void add_file(struct made *m, const char *path, const char *real, uint32_
 		kmln_pool_append(m->pool, &m->facts.files, &m->facts.file_count, sizeof(*f));
 
 	*f = (struct kmln_known_file){
-		path, real, problem, mode, data ? strlen(data) : 0, data, .mtime = 77};
+		path, real, problem, mode, data ? strlen(data) : 0, data, NULL, .mtime = 77};
 }
 
 static void make_files(struct made *m, const struct recipe *recipe)
@@ -99,6 +99,8 @@ static void make_files(struct made *m, const struct recipe *recipe)
 		config ? kmln_pool_printf(m->pool, "%s/grub.cfg", grub) : NULL,
 		config ? S_IFREG | 0644 : 0, config ? "menuentry x {\n}\n" : NULL,
 		"/boot/grub/grub.cfg: No such file or directory");
+	add_file(m, "/etc/kmln", "/etc/kmln", 0, NULL, NULL);
+	add_file(m, "/etc/kmln/boot.conf", NULL, 0, NULL, "/etc/kmln: No such file or directory");
 	add_file(m, "/lib", "/usr/lib", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/lib/modules", "/usr/lib/modules", recipe->kernel == 3 ? 0 : S_IFDIR | 0755,
 		NULL, NULL);
@@ -158,6 +160,7 @@ static void make_guest(struct made *m, const struct recipe *recipe)
 		.bytes = 64 << 20,
 	};
 	m->facts = (struct kmln_facts){
+		.size = 65 << 20,
 		.pool = m->pool,
 		.root = &m->root,
 		.table = recipe->table ? NULL : "mbr",
@@ -233,7 +236,7 @@ static void make_ready(struct made *m)
 			memcpy(m->head + e->offset, e->data, e->size);
 		else if (kmln_eq(e->path, config->real))
 			*config = (struct kmln_known_file){config->path, config->real, NULL,
-				S_IFREG | 0644, e->size, e->data, .mtime = 77};
+				S_IFREG | 0644, e->size, e->data, NULL, .mtime = 77};
 	}
 }
 
@@ -459,9 +462,36 @@ static void test_kernel_words(void **state)
 	}
 }
 
+/* A guest of another package manager hears that the kernel is nobody's. */
+static void test_other_package_manager(void **state)
+{
+	static struct made m;
+	static const char *const managers[] = {"rpm", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < KMLN_COUNT(managers); i++) {
+		KMLN_EDITS struct kmln_edits edits = {0};
+		KMLN_BUF struct kmln_buf text = {0};
+		struct kmln_error err = {0};
+		const struct recipe recipe = {.table = 1, .loader = 1, .kernel = 3, .from_kit = 1};
+
+		make_guest(&m, &recipe);
+		KMLN_POOL struct kmln_pool *pool = m.pool;
+		m.facts.package_manager = managers[i];
+		kmln_edits_init(&edits, m.pool);
+		assert_ok(plan(&m, &edits, NULL, &err), err);
+		assert_int_equal(edits.note_count, managers[i] != NULL);
+		kmln_edits_print(&edits, false, &text);
+		assert_true(
+			!strstr(text.data, "\nnote    the guest's package manager (rpm) does not "
+					   "know the kernel") == !managers[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_other_package_manager),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_kernel_words),

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "guest/undo.h"
-#include "image/kernel.h"
+#include "base/sum.h"
 
 #define HEAD "kmln-record 1 version=0 platform=kvm\n"
 #define STATUS1 "Package: a\nVersion: 1\nArchitecture: all\n\n"
@@ -114,6 +114,8 @@ static void make(struct made *m)
 	add_file(m, "/boot/grub/grub.cfg", "/srv/boot/grub/grub.cfg", S_IFREG | 0644);
 	add_file(m, "/lib", "/usr/lib", S_IFDIR | 0755);
 	add_file(m, "/lib/modules", "/usr/lib/modules", S_IFDIR | 0755);
+	add_file(m, "/etc/kmln", "/etc/kmln", 0);
+	add_file(m, "/etc/kmln/boot.conf", NULL, 0);
 	add_file(m, "/var", "/var", S_IFDIR | 0755);
 	add_file(m, "/var/lib", "/var/lib", S_IFDIR | 0755);
 	add_file(m, KMLN_RECORD_FOLDER, KMLN_RECORD_FOLDER, S_IFDIR | 0755);
@@ -371,7 +373,7 @@ static void test_forged(void **state)
 		"bytes by=loader offset=512 size=9223372036854775296 sum=SUM was=zero\n",
 		"resize by=resize size=1 was-size=2\n",
 		"extend by=wrap size=4294967296\n",
-		"append path=/etc/passwd by=login size=2\n+x\n",
+		"append path=/etc/passwd by=login size=2 was-size=1 was-time=1.000000000\n+x\n",
 		"mkdir path=/srv/boot by=kernel mode=755 uid=0 gid=0\n"
 		"mkdir path=/srv/boot by=grub mode=755 uid=0 gid=0\n",
 	};
