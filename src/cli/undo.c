@@ -53,9 +53,8 @@ const struct kmln_command kmln_command_undo = {
 	.name = "undo",
 	.args = "IMAGE",
 	.summary = "Take back what conversions changed in a guest's image",
-	.details =
-		"Only what kmln put in is taken out; what was changed in the guest since stays. IMAGE "
-		"is changed in place, unless -o is given.",
+	.details = "Only what kmln put in is taken out; what others changed since stays.\n"
+		   "IMAGE is changed in place, unless -o is given.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.min_args = 1,

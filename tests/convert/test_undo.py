@@ -74,7 +74,7 @@ def test_as_before(convert, undo, guest, tmp_path, request, name, home):
     assert RECORD.encode() in ext4reader.read(disk, FIRST)
     before = images.fingerprint(disk)
     shown = undo(disk, "--dry-run", expect=0)
-    assert f"remove  {RECORD}" in shown.out and "cut     -1048576 bytes in front" in shown.out
+    assert f"remove  {RECORD}" in shown.out and "cut     -1048576 bytes in front, " in shown.out
     undo(disk, "-o", copy, expect=0)
     assert images.fingerprint(disk) == before
     start = os.times()
@@ -242,6 +242,32 @@ def test_used_guest(undo, guest, converted):
     assert cat(converted, "/etc/fstab", 0).decode() == (
         "# others\n/dev/ubda / ext4 defaults 0 1\nproc /proc proc defaults 0 0\n"
         "/dev/vdb /srv ext4 defaults 0 2\n")
+
+
+def test_packages(convert, undo, guest, tmp_path, kit_home):
+    """In dpkg's status the packages of others stay, in whatever order dpkg has written them."""
+    disk, other = tmp_path / "disk.raw", tmp_path / "other.raw"
+    convert(guest("systemd"), "-o", disk, home=kit_home, expect=0)
+    status = cat(disk, "/var/lib/dpkg/status").decode().rstrip("\n").split("\n\n")
+    mine = "Package: mine\nStatus: install ok installed\nVersion: 1\nArchitecture: all"
+    edit(disk, files=[("/var/lib/dpkg/status", "\n\n".join([*status[::-1], mine]) + "\n\n")])
+    guests.copy(disk, other)
+    undo(disk, expect=0)
+    before = images.tool("debugfs", "e2fsprogs", "-R", "cat /var/lib/dpkg/status", guest("systemd"))
+    kept = cat(disk, "/var/lib/dpkg/status", 0).decode().rstrip("\n").split("\n\n")
+    assert sorted(kept) == sorted([*before.decode().rstrip("\n").split("\n\n"), mine])
+    difference = differs(guest("systemd"), disk)
+    assert set(difference.changed) == {b"/var/lib/dpkg/status"}
+    assert not difference.added and not difference.removed
+    # the guest has upgraded one of them
+    ours = next(p for p in status if p.startswith("Package: kmln-guest\n"))
+    later = re.sub("(?m)^Version: .*", "Version: 999", ours)
+    edit(other, files=[("/var/lib/dpkg/status",
+                        "\n\n".join(later if p == ours else p for p in status) + "\n\n")])
+    before = images.fingerprint(other)
+    run = undo(other, expect=1)
+    assert "/var/lib/dpkg/status: package kmln-guest has another version: 999" in run.err
+    assert images.fingerprint(other) == before
 
 
 def grown(image):
