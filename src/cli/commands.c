@@ -14,6 +14,7 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_diff,
 	&kmln_command_compare,
 	&kmln_command_convert,
+	&kmln_command_undo,
 	&kmln_command_boot,
 	&kmln_command_kernel,
 	&kmln_command_confine,

@@ -7,7 +7,7 @@
 
 extern const struct kmln_command kmln_command_doctor;
 extern const struct kmln_command kmln_command_inspect, kmln_command_convert, kmln_command_create,
-	kmln_command_kernel;
+	kmln_command_kernel, kmln_command_undo;
 
 extern const struct kmln_command kmln_command_ls, kmln_command_cat, kmln_command_diff,
 	kmln_command_compare;

@@ -55,16 +55,6 @@ static const struct kmln_opt opts[] = {
 	KMLN_OPT_END,
 };
 
-static int show_text(const struct kmln_edits *edits, struct kmln_error *err)
-{
-	KMLN_BUF struct kmln_buf text = {0};
-
-	(void)err;
-	kmln_edits_print(edits, kmln_verbosity > 0, &text);
-	printf("%s", text.size ? text.data : "nothing to do\n");
-	return 0;
-}
-
 /* Where the result goes: a file of its own, or the image. */
 static int check_output(const struct options *o, struct kmln_error *err)
 {
@@ -195,7 +185,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return r;
 	batch.job.to = kmln_platform_find(o->to);
 	if (o->dry_run) {
-		batch.job.show = kmln_eq(o->format, "json") ? kmln_show_edits_json : show_text;
+		batch.job.show =
+			kmln_eq(o->format, "json") ? kmln_show_edits_json : kmln_show_edits_text;
 		return show_plans(&batch, argc, err);
 	}
 	if (argc > 1)

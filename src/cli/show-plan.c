@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Edits as JSON, with the change of a text file as a unified diff; and actions. */
+/* Edits as text and JSON, with the change of a text file as a unified diff; and actions. */
 #include "cli/show-plan.h"
 
 #include <stdio.h>
 
+#include "cli/cli.h"
 #include "plan/diff.h"
 #include "text/json.h"
 
@@ -16,7 +17,8 @@ static void show_content(struct kmln_json *o, const struct kmln_edit *e)
 	kmln_json_set(o, "size", kmln_json_number(e->size));
 	kmln_json_set(o, "replaces", kmln_json_bool(e->replaces != NULL));
 	kmln_json_set(o, "from_kernel", kmln_json_text(e->from));
-	if (e->data && kmln_is_text(e->data, e->size) && kmln_is_text(old, old_size)) {
+	if (e->data && !e->unshown && kmln_is_text(e->data, e->size) &&
+		kmln_is_text(old, old_size)) {
 		kmln_diff(&diff, old, old_size, e->data, e->size);
 		kmln_json_set(o, "diff", kmln_json_text(diff.data ? diff.data : ""));
 	}
@@ -59,6 +61,16 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 		break;
 	}
 	return o;
+}
+
+int kmln_show_edits_text(const struct kmln_edits *edits, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	(void)err;
+	kmln_edits_print(edits, kmln_verbosity > 0, &text);
+	printf("%s", text.size ? text.data : "nothing to do\n");
+	return 0;
 }
 
 int kmln_show_edits_json(const struct kmln_edits *edits, struct kmln_error *err)

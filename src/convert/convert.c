@@ -145,6 +145,7 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 		return r;
 	kmln_note("kernel %s: %s", work->choice.kernel->release, work->choice.why);
 	work->goal.kernel = work->choice.kernel;
+	work->goal.record = true;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
 	r = kmln_packages_prepare(work->facts, guest, &work->choice, work->job->to, work->pool,
 		&work->goal, &work->paths, err);

@@ -36,12 +36,15 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 	const uint64_t behind = edit_bytes(job->edits, KMLN_EDIT_EXTEND);
 	struct kmln_device *base = job->disk->device;
 	KMLN_BLOCKS struct kmln_blocks free_blocks = {0};
+	const struct kmln_edit *cut = kmln_edits_find(job->edits, KMLN_EDIT_COLLAPSE);
+	uint64_t end = cut ? cut->offset + cut->size : base->size;
 	struct kmln_part parts[3];
 	size_t count = 0;
 	int r;
 
 	view->cut = edit_bytes(job->edits, KMLN_EDIT_COLLAPSE);
-	if (view->cut > job->root.offset)
+	if (view->cut > job->root.offset || end > base->size ||
+		end - job->root.size < job->root.offset)
 		return kmln_fail(err, KMLN_EINVALID, "the filesystem itself would be cut off");
 	r = kmln_ext_free(base, &job->root, &free_blocks, err);
 	if (r < 0)
@@ -53,7 +56,7 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 		view->front = kmln_device_memory(front);
 		parts[count++] = (struct kmln_part){view->front, {0, front}};
 	}
-	parts[count++] = (struct kmln_part){view->overlay, {view->cut, base->size - view->cut}};
+	parts[count++] = (struct kmln_part){view->overlay, {view->cut, end - view->cut}};
 	if (behind) {
 		view->behind = kmln_device_memory(behind);
 		parts[count++] = (struct kmln_part){view->behind, {0, behind}};

@@ -195,6 +195,8 @@ static int want_link(struct kmln_planning *planning, const char *group, const ch
 		.mtime = KMLN_MTIME_NOW,
 		.data = kmln_pool_printf(pool, "%s%s-%s", *folder ? "" : "boot/", stem, release),
 		.replaces = known->link,
+		.replaces_mtime = known->link_mtime,
+		.replaces_mtime_ns = known->link_mtime_ns,
 	};
 
 	/* a file of that name is somebody's own kernel: linux-update-symlinks would put it away */

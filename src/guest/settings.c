@@ -32,7 +32,7 @@ int kmln_settings_check(const struct kmln_settings *settings, struct kmln_error 
 static int put_text(struct kmln_planning *planning, const char *path, const char *why,
 	const char *text, uint32_t mode, struct kmln_error *err)
 {
-	return kmln_want_file(planning, STEP, why, path, text, strlen(text), mode, err);
+	return kmln_want_file(planning, STEP, why, path, text, strlen(text), mode, false, err);
 }
 
 static int plan_name(struct kmln_planning *planning, const char *hostname, struct kmln_error *err)
@@ -75,7 +75,7 @@ static int plan_password(
 	kmln_buf_printf(&text, "root:%s%s", hash, end);
 	return kmln_want_file(planning, STEP, "root's password", "/etc/shadow",
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0640,
-		err);
+		true, err);
 }
 
 static int plan_key(struct kmln_planning *planning, const char *key, struct kmln_error *err)

@@ -4,6 +4,7 @@
  * the device of that one line changes; the rest of the file stays as its owner wrote it.
  */
 #include "guest/steps.h"
+#include "guest/vouch.h"
 
 #include <string.h>
 
@@ -78,11 +79,66 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	}
 	return kmln_want_file(planning, "fstab", WHY, "/etc/fstab",
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
-		err);
+		true, err);
+}
+
+#define UUID_SIZE 36
+
+/* The length of "UUID=..." and the blank behind it; 0 for another word. */
+static size_t uuid_word(const char *text)
+{
+	static const char head[] = "UUID=";
+	size_t n = strlen(head) + UUID_SIZE;
+
+	return kmln_starts(text, head) &&
+			       strspn(text + strlen(head), "0123456789abcdef-") == UUID_SIZE &&
+			       (text[n] == ' ' || text[n] == '\t')
+		       ? n
+		       : 0;
+}
+
+/* "UUID=... / TYPE errors=remount-ro 0 1" */
+static bool is_own_line(const char *line)
+{
+	static const char end[] = " errors=remount-ro 0 1\n";
+	size_t n = uuid_word(line);
+
+	if (!n || !kmln_starts(line + n, " / ext"))
+		return false;
+	line += n + strlen(" / ext");
+	return *line >= '2' && *line <= '4' && strcmp(line + 1, end) == 0;
+}
+
+/* The root's line, its device word exchanged: whatever it was, it is put back into that line alone.
+ */
+static bool is_exchange(const struct kmln_record_item *item)
+{
+	size_t blank = strspn(item->new, " \t"), word = uuid_word(item->new + blank);
+	bool indented = strncmp(item->old, item->new, blank) == 0;
+	size_t old_word = indented ? strcspn(item->old + blank, " \t\n") : 0;
+	const char *rest = item->new + blank + word, *mount = rest + strspn(rest, " \t");
+	const char *newline = strchr(item->new, '\n');
+
+	return word && old_word && item->old[blank] != '#' &&
+	       strcmp(item->old + blank + old_word, rest) == 0 && mount[0] == '/' &&
+	       (mount[1] == ' ' || mount[1] == '\t') &&
+	       (!newline || newline == item->new + item->new_size - 1);
+}
+
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	const char *line = kmln_added_line(item);
+
+	if (item->kind != KMLN_RECORD_CHANGE || !kmln_is_place(facts, "/etc/fstab", item->path))
+		return false;
+	if (line && is_own_line(line))
+		return true;
+	return item->was == KMLN_WAS_KEPT && item->old_size && is_exchange(item);
 }
 
 const struct kmln_step kmln_step_fstab = {
 	.name = "fstab",
 	.summary = "name the root filesystem by its UUID",
 	.plan = plan,
+	.could_write = could_write,
 };

@@ -10,6 +10,7 @@
 
 #include "boot/grub-config.h"
 #include "guest/boot-files.h"
+#include "guest/vouch.h"
 
 #define CONFIG KMLN_GRUB_CONFIG
 
@@ -145,7 +146,7 @@ static int want_text(struct kmln_planning *planning, const char *why, const char
 
 	if (kmln_facts_file(planning->facts, path)->real)
 		return kmln_want_file(
-			planning, "grub", why, path, edit.data, edit.size, edit.mode, err);
+			planning, "grub", why, path, edit.data, edit.size, edit.mode, false, err);
 	return kmln_edits_add(planning->edits, &edit, err);
 }
 
@@ -202,8 +203,21 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return r;
 }
 
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	if (item->kind == KMLN_RECORD_MKDIR)
+		return item->mode == 0755 &&
+		       (kmln_is_place(facts, "/boot", item->path) ||
+			       kmln_is_place(facts, "/boot/grub", item->path) ||
+			       kmln_is_place(facts, "/etc/kmln", item->path));
+	return item->kind == KMLN_RECORD_PUT && !item->timed && item->was != KMLN_WAS_UNKNOWN &&
+	       (kmln_is_place(facts, CONFIG, item->path) ||
+		       kmln_is_place(facts, KMLN_BOOT_CONFIG, item->path));
+}
+
 const struct kmln_step kmln_step_grub = {
 	.name = "grub",
 	.summary = "configure GRUB for the guest's kernel",
 	.plan = plan,
+	.could_write = could_write,
 };

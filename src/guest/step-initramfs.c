@@ -5,8 +5,11 @@
  */
 #include "guest/steps.h"
 
+#include <string.h>
+
 #include "guest/boot-files.h"
 #include "guest/packages.h"
+#include "guest/vouch.h"
 
 /* kmln-guest leaves it to the distribution's own program, and that has made one. */
 static bool keeps_distributions(
@@ -69,8 +72,25 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return kmln_edits_add(planning->edits, &edit, err);
 }
 
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	static const char *const names[] = {"initrd.img-", "kmln-initrd.img-"};
+	const char *name;
+
+	if (item->kind == KMLN_RECORD_MKDIR)
+		return item->mode == 0755 && kmln_is_place(facts, "/boot", item->path);
+	name = item->kind == KMLN_RECORD_PUT ? kmln_below_place(facts, "/boot", item->path) : NULL;
+	if (!name || item->timed || item->was == KMLN_WAS_KEPT)
+		return false;
+	for (size_t i = 0; i < KMLN_COUNT(names); i++)
+		if (kmln_starts(name, names[i]))
+			return kmln_release_valid(name + strlen(names[i]));
+	return false;
+}
+
 const struct kmln_step kmln_step_initramfs = {
 	.name = "initramfs",
 	.summary = "put in an initramfs with the drivers of all platforms",
 	.plan = plan,
+	.could_write = could_write,
 };

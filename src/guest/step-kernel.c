@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A kernel with the platform's drivers, its modules and their indexes. */
 #include "guest/steps.h"
+#include "guest/vouch.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -118,8 +119,45 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return put_kit(planning, err);
 }
 
+/* "vmlinuz-RELEASE" and what lies beside it. */
+static bool is_boot_name(const char *name)
+{
+	static const char *const names[] = {
+		"vmlinuz-", "vmlinux-", "bzImage-", "config-", "System.map-"};
+
+	for (size_t i = 0; i < KMLN_COUNT(names); i++)
+		if (kmln_starts(name, names[i]))
+			return kmln_release_valid(name + strlen(names[i]));
+	return false;
+}
+
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	static const char *const folders[] = {"/boot", "/lib", "/lib/modules"};
+	const char *below;
+
+	if (item->kind != KMLN_RECORD_MKDIR && item->kind != KMLN_RECORD_SYMLINK &&
+		!(item->kind == KMLN_RECORD_PUT && item->timed))
+		return false;
+	if (item->was == KMLN_WAS_KEPT)
+		return false;
+	for (size_t i = 0; i < KMLN_COUNT(folders); i++)
+		if (kmln_is_place(facts, folders[i], item->path))
+			return item->kind == KMLN_RECORD_MKDIR && item->mode == 0755;
+	below = kmln_below_place(facts, "/lib/modules", item->path);
+	if (below) {
+		KMLN_FREE char *release = kmln_printf("%.*s", (int)strcspn(below, "/"), below);
+
+		return kmln_release_valid(release) &&
+		       (below[strlen(release)] || item->kind == KMLN_RECORD_MKDIR);
+	}
+	below = kmln_below_place(facts, "/boot", item->path);
+	return below && item->kind == KMLN_RECORD_PUT && is_boot_name(below);
+}
+
 const struct kmln_step kmln_step_kernel = {
 	.name = "kernel",
 	.summary = "put in a kernel with the platform's drivers",
 	.plan = plan,
+	.could_write = could_write,
 };

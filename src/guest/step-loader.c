@@ -11,22 +11,35 @@
 #include "guest/disk-layout.h"
 #include "guest/mbr.h"
 #include "guest/partitioning.h"
+#include "guest/vouch.h"
 
 #define CORE_WHY "GRUB's core"
 
-static bool is_known(
-	const char *known, uint64_t known_offset, size_t known_size, const struct kmln_edit *edit)
+/*
+ * The bytes that stand there now. NULL where a shift makes the place; "" with a size of 0 where it
+ * is on the disk already and inspect did not look at it.
+ */
+static const char *known_bytes(
+	const struct kmln_facts *facts, uint64_t offset, size_t size, uint64_t *known)
 {
-	return known && edit->offset >= known_offset &&
-	       edit->offset + edit->size <= known_offset + known_size &&
-	       memcmp(known + (edit->offset - known_offset), edit->data, edit->size) == 0;
+	uint64_t start = facts->bios_boot ? facts->bios_boot->range.offset : 0;
+
+	*known = size;
+	if (offset + size <= facts->head_size)
+		return facts->head + offset;
+	if (facts->bios_boot && offset >= start &&
+		offset + size <= start + facts->bios_boot_head_size)
+		return facts->bios_boot_head + (offset - start);
+	*known = 0;
+	return facts->table ? "" : NULL;
 }
 
 /* Bytes that the disk has already are no edit. */
 static int want_bytes(struct kmln_planning *planning, uint64_t offset, const char *data,
 	size_t size, const char *why, struct kmln_error *err)
 {
-	const struct kmln_facts *facts = planning->facts;
+	uint64_t known;
+	const char *there = known_bytes(planning->facts, offset, size, &known);
 	const struct kmln_edit edit = {
 		.kind = KMLN_EDIT_BYTES,
 		.by = "loader",
@@ -34,11 +47,11 @@ static int want_bytes(struct kmln_planning *planning, uint64_t offset, const cha
 		.offset = offset,
 		.data = data,
 		.size = size,
+		.replaces = there,
+		.replaces_size = known,
 	};
 
-	if (is_known(facts->head, 0, facts->head_size, &edit) ||
-		(facts->bios_boot && is_known(facts->bios_boot_head, facts->bios_boot->range.offset,
-					     facts->bios_boot_head_size, &edit)))
+	if (known && memcmp(there, data, size) == 0)
 		return 0;
 	return kmln_edits_add(planning->edits, &edit, err);
 }
@@ -185,8 +198,26 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return uefi ? plan_uefi(planning, err) : plan_bios(planning, err);
 }
 
+/*
+ * Whole sectors: the boot sector alone, or with a new GPT; or others. Of these undo-disk.c writes
+ * only those in front of the first partition and in the one that is GRUB's own.
+ */
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	/* a filesystem that stands alone may be told of the disk made of files beside it */
+	const uint64_t room = facts->table ? 0 : KMLN_GPT_ROOT + 2 * KMLN_MIB;
+	uint64_t end;
+
+	if (item->kind != KMLN_RECORD_BYTES || kmln_add_overflow(item->offset, item->size, &end) ||
+		!item->size || item->size > KMLN_ESP_SIZE || item->size % KMLN_SECTOR ||
+		item->offset % KMLN_SECTOR || end > facts->size + room)
+		return false;
+	return item->offset || item->size == KMLN_SECTOR || item->size == KMLN_BIOS_BOOT;
+}
+
 const struct kmln_step kmln_step_loader = {
 	.name = "loader",
 	.summary = "write GRUB where the machine starts it",
 	.plan = plan,
+	.could_write = could_write,
 };

@@ -4,6 +4,7 @@
  * line, which is added at its end; securetty, where it is used, must name the terminal.
  */
 #include "guest/steps.h"
+#include "guest/vouch.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ static int append_line(struct kmln_planning *planning, const char *path, const c
 	kmln_buf_printf(&text, "%s\n", line);
 	return kmln_want_file(planning, "login", why, path,
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
-		err);
+		true, err);
 }
 
 /* inittab's first field is at most two to four letters and must not be taken. */
@@ -87,8 +88,36 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return r;
 }
 
+/* "T0:2345:respawn:" or, for busybox, "ttyS0::respawn:", and the getty for one of our consoles. */
+static bool is_inittab_line(const char *line)
+{
+	static const char getty[] = "respawn:/sbin/getty -L ", end[] = " 115200 vt100\n";
+	const char *program = strstr(line, getty), *tty = program ? program + strlen(getty) : NULL;
+	size_t head = program ? (size_t)(program - line) : 0;
+	size_t n = program ? strcspn(tty, " ") : 0;
+
+	if (!n || strcmp(tty + n, end) != 0 || !kmln_is_console(tty, n))
+		return false;
+	if (line[0] == 'T' && head > 6 && memcmp(program - 6, ":2345:", 6) == 0)
+		return kmln_is_small_number(line + 1, head - 7);
+	return head == n + 2 && memcmp(line, tty, n) == 0 && memcmp(line + n, "::", 2) == 0;
+}
+
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	const char *line = kmln_added_line(item);
+
+	if (!line)
+		return false;
+	if (kmln_is_place(facts, "/etc/inittab", item->path))
+		return is_inittab_line(line);
+	return kmln_is_place(facts, "/etc/securetty", item->path) && item->was == KMLN_WAS_KEPT &&
+	       kmln_is_console(line, strlen(line) - 1);
+}
+
 const struct kmln_step kmln_step_login = {
 	.name = "login",
 	.summary = "offer a login on the platform's console",
 	.plan = plan,
+	.could_write = could_write,
 };

@@ -11,6 +11,7 @@
 
 #include "guest/dpkg.h"
 #include "guest/package-effects.h"
+#include "guest/vouch.h"
 
 #define STEP "packages"
 #define STATES "/var/lib/apt/extended_states"
@@ -147,6 +148,10 @@ static int append(struct kmln_planning *planning, const char *path, const char *
 		.why = why,
 		.path = end ? end->real : NULL,
 		.mtime = KMLN_MTIME_NOW,
+		.replaces_mode = end ? end->mode : 0,
+		.replaces_size = end ? end->size : 0,
+		.replaces_mtime = end ? end->mtime : 0,
+		.replaces_mtime_ns = end ? end->mtime_ns : 0,
 	};
 
 	if (!text->size || !edit.path)
@@ -161,6 +166,8 @@ static int append(struct kmln_planning *planning, const char *path, const char *
 			return 0;
 		edit.kind = KMLN_EDIT_PUT;
 		edit.mode = 0644;
+		edit.shared = true;
+		edit.replaces_size = 0;
 	}
 	edit.size = strlen(edit.data);
 	return kmln_edits_add(planning->edits, &edit, err);
@@ -246,8 +253,91 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return r;
 }
 
+/* "NAME.list", as dpkg has it in its info folder. */
+static bool is_info_name(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot != name && !strchr(name, '/') && strlen(dot) > 1;
+}
+
+static bool is_kernel_link(const struct kmln_facts *facts, const char *path)
+{
+	static const char *const links[] = {
+		"vmlinuz", "vmlinuz.old", "initrd.img", "initrd.img.old"};
+	const char *in_boot = kmln_below_place(facts, "/boot", path);
+	const char *name = in_boot ? in_boot : path + 1;
+
+	for (size_t i = 0; i < KMLN_COUNT(links); i++)
+		if (kmln_eq(name, links[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Where the files of such packages lie: programs and libraries, and in /etc what belongs to
+ * kernels, modules and the start of the system. What packages share (accounts, fstab) is never
+ * theirs.
+ */
+static bool is_package_path(const struct kmln_facts *facts, const char *path)
+{
+	static const char *const folders[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64",
+		"/etc/kernel", "/etc/kmln", "/etc/init.d", "/etc/modprobe.d", "/etc/modules-load.d",
+		"/etc/depmod.d", "/etc/bash_completion.d"};
+
+	for (size_t i = 0; i < KMLN_COUNT(folders); i++)
+		if (kmln_starts(path, folders[i]) &&
+			(path[strlen(folders[i])] == '/' || !path[strlen(folders[i])]))
+			return true;
+	return kmln_is_place(facts, "/etc/modules", path) ||
+	       kmln_is_place(facts, "/etc/rcS.d", path) ||
+	       kmln_is_place(facts, "/etc/rcS.d/S01kmod", path);
+}
+
+/* Paragraphs of the databases, each the end of the text that it belongs to. */
+static bool is_database(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	const char *text = item->new + strspn(item->new, "\n");
+
+	if (!kmln_starts(text, "Package: ") && !kmln_starts(text, "Name: "))
+		return false;
+	if (item->kind == KMLN_RECORD_CHANGE)
+		return item->was == KMLN_WAS_ABSENT && !item->old_size &&
+		       kmln_is_place(facts, STATES, item->path);
+	for (size_t i = 0; i < facts->text_end_count; i++)
+		if (kmln_eq(facts->text_ends[i].real, item->path))
+			return true;
+	return false;
+}
+
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	const char *info;
+
+	switch (item->kind) {
+	case KMLN_RECORD_APPEND:
+	case KMLN_RECORD_CHANGE:
+		return is_database(facts, item);
+	case KMLN_RECORD_SYMLINK:
+		if (is_kernel_link(facts, item->path))
+			return true;
+		break;
+	case KMLN_RECORD_PUT:
+		info = kmln_below_place(facts, "/var/lib/dpkg/info", item->path);
+		if (info)
+			return item->was == KMLN_WAS_ABSENT && !item->timed && is_info_name(info);
+		break;
+	case KMLN_RECORD_MKDIR:
+		break;
+	default:
+		return false;
+	}
+	return item->was == KMLN_WAS_ABSENT && is_package_path(facts, item->path);
+}
+
 const struct kmln_step kmln_step_packages = {
 	.name = "packages",
 	.summary = "make the kernel known to the guest's package manager",
 	.plan = plan,
+	.could_write = could_write,
 };

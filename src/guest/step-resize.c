@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The root filesystem gets the size that was asked for. */
 #include "guest/steps.h"
+#include "guest/vouch.h"
 
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
@@ -18,11 +19,19 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 			"--size: the image has a partition table already; kmln resizes the filesystem "
 			"of a bare image only");
 	edit.size = planning->goal->size;
+	edit.replaces_size = root->bytes;
 	return kmln_edits_add(planning->edits, &edit, err);
+}
+
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	(void)facts;
+	return item->kind == KMLN_RECORD_RESIZE && item->size > item->was_size;
 }
 
 const struct kmln_step kmln_step_resize = {
 	.name = "resize",
 	.summary = "make the root filesystem bigger",
 	.plan = plan,
+	.could_write = could_write,
 };

@@ -7,6 +7,7 @@
 
 #include "guest/disk-layout.h"
 #include "guest/partitioning.h"
+#include "guest/vouch.h"
 
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
@@ -45,8 +46,18 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	return kmln_edits_add(planning->edits, &edit, err);
 }
 
+static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
+{
+	(void)facts;
+	if (item->kind == KMLN_RECORD_EXTEND)
+		return item->size < 2 * KMLN_MIB;
+	return item->kind == KMLN_RECORD_SHIFT &&
+	       (item->offset == KMLN_FIRST_PARTITION || item->offset == KMLN_GPT_ROOT);
+}
+
 const struct kmln_step kmln_step_wrap = {
 	.name = "wrap",
 	.summary = "make a bare filesystem a partition of a disk",
 	.plan = plan,
+	.could_write = could_write,
 };

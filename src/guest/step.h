@@ -49,7 +49,10 @@ struct kmln_goal {
 	size_t grub_core_size;
 	struct kmln_pieces esp; /* uefi: what is to be written into the EFI system partition */
 	const char *esp_sum; /* of the loader that is then in it */
+	bool record; /* keep a record of the changes in the guest, for undoing them */
 };
+
+struct kmln_record_item;
 
 struct kmln_planning {
 	const struct kmln_facts *facts; /* with a root filesystem */
@@ -63,6 +66,12 @@ struct kmln_step {
 	const char *name;
 	const char *summary;
 	int (*plan)(struct kmln_planning *planning, struct kmln_error *err);
+	/*
+	 * True where plan(), on this guest or on one that it was before, could have made the edit
+	 * that a record tells of. The record comes from the guest: what no step vouches for is not
+	 * taken back, see undo.h. NULL: the step writes nothing.
+	 */
+	bool (*could_write)(const struct kmln_facts *facts, const struct kmln_record_item *item);
 };
 
 extern const struct kmln_step *const kmln_steps[]; /* in the order of their edits; ends with NULL */
@@ -84,10 +93,12 @@ void kmln_missing(struct kmln_planning *planning, const char *fmt, ...) KMLN_PRI
 
 /*
  * Makes `path` (one that inspect knows) a file with this content: adds nothing where it has it
- * already. A link is followed inside the guest; one that leads nowhere is KMLN_EINVALID.
+ * already. A link is followed inside the guest; one that leads nowhere is KMLN_EINVALID. `shared`:
+ * others change the file too, and only the lines that become different are kmln's.
  */
 int kmln_want_file(struct kmln_planning *planning, const char *step, const char *why,
-	const char *path, const char *data, size_t size, uint32_t mode, struct kmln_error *err);
+	const char *path, const char *data, size_t size, uint32_t mode, bool shared,
+	struct kmln_error *err);
 /*
  * The real path of a folder that inspect knows, in the edits' pool; adds its making where it is not
  * there.

@@ -18,6 +18,7 @@ const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_login,
 	&kmln_step_grub,
 	&kmln_step_loader,
+	&kmln_step_record,
 	NULL,
 };
 
@@ -94,7 +95,8 @@ int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err)
 /* The parent folder of a real path was resolved with it, so it is there; unless the guest lacks it.
  */
 int kmln_want_file(struct kmln_planning *planning, const char *step, const char *why,
-	const char *path, const char *data, size_t size, uint32_t mode, struct kmln_error *err)
+	const char *path, const char *data, size_t size, uint32_t mode, bool shared,
+	struct kmln_error *err)
 {
 	const struct kmln_known_file *file = kmln_facts_file(planning->facts, path);
 	struct kmln_edit edit = {
@@ -108,6 +110,12 @@ int kmln_want_file(struct kmln_planning *planning, const char *step, const char 
 		.size = size,
 		.replaces = file->data,
 		.replaces_size = file->size,
+		.replaces_mode = file->mode,
+		.replaces_uid = file->uid,
+		.replaces_gid = file->gid,
+		.replaces_mtime = file->mtime,
+		.replaces_mtime_ns = file->mtime_ns,
+		.shared = shared,
 	};
 
 	if (!file->real)

@@ -59,5 +59,6 @@ int ext_link(
 	struct kmln_tree *tree, const char *path, const char *existing, struct kmln_error *err);
 int ext_set_xattr(struct kmln_tree *tree, const char *path, const char *name, const void *value,
 	size_t size, struct kmln_error *err);
+int ext_remove(struct kmln_tree *tree, const char *path, struct kmln_error *err);
 
 #endif

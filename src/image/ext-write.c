@@ -190,9 +190,7 @@ static int drop_symlink(struct ext_tree *ext, const char *path, struct kmln_erro
 {
 	struct ext2_inode_large inode;
 	struct kmln_error missing;
-	const char *name;
-	ext2_ino_t dir, ino;
-	errcode_t code;
+	ext2_ino_t ino;
 	int r = need_writable(ext, err);
 
 	if (r < 0 || ext_find(ext, path, &ino, &missing) < 0)
@@ -200,22 +198,7 @@ static int drop_symlink(struct ext_tree *ext, const char *path, struct kmln_erro
 	r = ext_read_inode(ext, ino, &inode, err);
 	if (r < 0 || !LINUX_S_ISLNK(inode.i_mode))
 		return r;
-	r = ext_find_parent(ext, path, &dir, &name, err);
-	if (r < 0)
-		return r;
-	code = ext2fs_unlink(ext->fs, dir, name, ino, 0);
-	if (code)
-		return ext_fail(err, code, "unlink");
-	if (--inode.i_links_count)
-		return write_inode(ext, ino, &inode, err);
-	if (ext2fs_inode_has_valid_blocks2(ext->fs, (struct ext2_inode *)&inode)) {
-		code = ext2fs_punch(ext->fs, ino, (struct ext2_inode *)&inode, NULL, 0, ~0ULL);
-		if (code)
-			return ext_fail(err, code, "free a link");
-	}
-	inode.i_dtime = (uint32_t)time(NULL);
-	ext2fs_inode_alloc_stats2(ext->fs, ino, -1, 0);
-	return write_inode(ext, ino, &inode, err);
+	return ext_remove(&ext->tree, path, err);
 }
 
 int ext_symlink(struct kmln_tree *tree, const char *path, const char *target,

@@ -388,6 +388,7 @@ static const struct kmln_tree_ops ext_ops = {
 	.node = ext_node,
 	.link = ext_link,
 	.set_xattr = ext_set_xattr,
+	.remove = ext_remove,
 	.close = ext_close,
 };
 

@@ -51,8 +51,22 @@ struct kmln_known_file {
 	const char *data; /* a regular file's text; NULL: none, not text, or longer than
 			     KMLN_KNOWN_MAX */
 	const char *link; /* where the path itself is a symbolic link: its target; else NULL */
+	int64_t link_mtime; /* of that link itself */
+	uint32_t link_mtime_ns;
+	uint32_t uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
 };
 #define KMLN_KNOWN_MAX (1u << 20)
+
+/* A record that a conversion left in the guest; see guest/record.h. */
+struct kmln_record_file {
+	unsigned number; /* from 1; the conversions in their order */
+	const char *path;
+	uint64_t size;
+};
+#define KMLN_RECORDS_MAX 64u
+#define KMLN_RECORD_FOLDER "/var/lib/kmln"
 
 struct kmln_package {
 	const char *name, *version, *architecture;
@@ -66,6 +80,9 @@ struct kmln_text_end {
 	const char *path, *real; /* as in struct kmln_known_file */
 	bool there; /* a regular file */
 	uint64_t size;
+	uint32_t mode, uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
 	unsigned newlines; /* at its end, at most 2; an empty file has 2 */
 };
 
@@ -242,6 +259,9 @@ struct kmln_facts {
 	size_t note_count;
 	struct kmln_known_file *files;
 	size_t file_count;
+	struct kmln_record_file *records; /* of conversions, the last first */
+	size_t record_count;
+	const char *record_problem; /* why the records cannot be read or added to, or NULL */
 };
 
 /* What is known of `path`; never NULL for the paths in inspect.c's list. */

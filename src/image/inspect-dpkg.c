@@ -41,9 +41,15 @@ static void read_end(struct kmln_tree *tree, struct kmln_facts *facts, const cha
 	if (kmln_tree_resolve(tree, path, &real, &ignored) < 0)
 		return;
 	text->real = kmln_pool_strdup(facts->pool, real.data);
-	text->there = kmln_tree_stat(tree, real.data, &st, &ignored) == 0 && S_ISREG(st.mode) &&
-		      st.size <= TEXT_MAX &&
-		      kmln_tree_read(tree, real.data, count_newlines, text, &ignored) == 0;
+	if (kmln_tree_stat(tree, real.data, &st, &ignored) < 0 || !S_ISREG(st.mode) ||
+		st.size > TEXT_MAX)
+		return;
+	text->there = kmln_tree_read(tree, real.data, count_newlines, text, &ignored) == 0;
+	text->mode = st.mode;
+	text->uid = st.uid;
+	text->gid = st.gid;
+	text->mtime = st.mtime;
+	text->mtime_ns = st.mtime_ns;
 }
 
 const struct kmln_text_end *kmln_facts_text_end(const struct kmln_facts *facts, const char *path)

@@ -26,7 +26,7 @@ static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/se
 	"/boot/vmlinuz.old", "/boot/initrd.img", "/boot/initrd.img.old", "/var/lib/dpkg/info",
 	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
 	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
-	"/etc/rcS.d/S01kmod", "/sbin/insserv"};
+	"/etc/rcS.d/S01kmod", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER};
 
 const char *kmln_init_name(enum kmln_init init)
 {
@@ -86,8 +86,9 @@ bool kmln_next_line(char **text, char **line)
 }
 
 /* Where the path itself is a link: its target. */
-static const char *read_link(struct kmln_tree *tree, struct kmln_pool *pool, const char *path)
+static void read_link(struct kmln_tree *tree, struct kmln_pool *pool, struct kmln_known_file *f)
 {
+	const char *path = f->path;
 	const char *name = strrchr(path, '/');
 	KMLN_FREE char *parent = kmln_strdup(path);
 	KMLN_BUF struct kmln_buf real = {0}, target = {0};
@@ -96,12 +97,14 @@ static const char *read_link(struct kmln_tree *tree, struct kmln_pool *pool, con
 
 	parent[name == path ? 1 : name - path] = '\0';
 	if (kmln_tree_resolve(tree, parent, &real, &ignored) < 0)
-		return NULL;
+		return;
 	kmln_buf_str(&real, real.size > 1 ? name : name + 1);
 	if (kmln_tree_stat(tree, real.data, &st, &ignored) < 0 || !S_ISLNK(st.mode) ||
 		kmln_tree_readlink(tree, real.data, &target, &ignored) < 0)
-		return NULL;
-	return kmln_pool_strdup(pool, target.data);
+		return;
+	f->link = kmln_pool_strdup(pool, target.data);
+	f->link_mtime = st.mtime;
+	f->link_mtime_ns = st.mtime_ns;
 }
 
 /* What is there now, without failing: a step that needs the file says what is wrong with it. */
@@ -114,7 +117,7 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 	struct kmln_stat st;
 
 	f->path = path;
-	f->link = read_link(tree, facts->pool, path);
+	read_link(tree, facts->pool, f);
 	if (kmln_tree_resolve(tree, path, &real, &err) < 0) {
 		f->problem = kmln_pool_strdup(facts->pool, err.text);
 		return;
@@ -124,6 +127,10 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 		return;
 	f->mode = st.mode;
 	f->size = st.size;
+	f->uid = st.uid;
+	f->gid = st.gid;
+	f->mtime = st.mtime;
+	f->mtime_ns = st.mtime_ns;
 	if (!S_ISREG(st.mode) || st.size > KMLN_KNOWN_MAX)
 		return;
 	if (kmln_tree_load(tree, real.data, KMLN_KNOWN_MAX, &data, &err) < 0)
@@ -252,6 +259,8 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 		kmln_inspect_dpkg(tree, facts);
 	if (r == 0)
 		r = kmln_inspect_settings(tree, facts, err);
+	if (r == 0)
+		kmln_inspect_records(tree, facts);
 	return r;
 }
 

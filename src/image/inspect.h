@@ -41,6 +41,8 @@ int kmln_inspect_init(struct kmln_tree *tree, struct kmln_facts *facts, struct k
 int kmln_inspect_packages(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
 void kmln_inspect_dpkg(struct kmln_tree *tree, struct kmln_facts *facts);
 int kmln_inspect_settings(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+/* Never fails: what is wrong with the records is a fact. */
+void kmln_inspect_records(struct kmln_tree *tree, struct kmln_facts *facts);
 
 /* For these: the file's text in the facts' pool, or NULL where there is none or it is too long. */
 const char *kmln_inspect_text(struct kmln_tree *tree, struct kmln_facts *facts, const char *path);

@@ -117,6 +117,18 @@ static size_t group_run(const struct kmln_edits *edits, size_t from)
 	return files ? i - from : 0;
 }
 
+/* Removals in a row, of one step and for one reason, are one line too. */
+static size_t remove_run(const struct kmln_edits *edits, size_t from)
+{
+	size_t i = from;
+
+	while (i < edits->count && edits->items[i].kind == KMLN_EDIT_REMOVE &&
+		kmln_eq(edits->items[i].by, edits->items[from].by) &&
+		same_why(&edits->items[i], &edits->items[from]))
+		i++;
+	return i - from;
+}
+
 /* True where `path` is at byte `at` after a whole component. */
 static bool component_ends(const char *path, size_t at)
 {
@@ -138,12 +150,18 @@ static void print_run(
 		while (n < common && e->path[n] == first->path[n])
 			n++;
 		common = n;
-		files += e->kind == KMLN_EDIT_PUT;
+		files += e->kind == KMLN_EDIT_PUT || e->kind == KMLN_EDIT_REMOVE;
 		bytes += e->kind == KMLN_EDIT_PUT ? e->size : 0;
 	}
 	for (size_t i = from; i < from + count; i++)
 		while (!component_ends(edits->items[i].path, common))
 			common--;
+	if (first->kind == KMLN_EDIT_REMOVE) {
+		object = kmln_pool_printf(edits->pool, "%.*s: %zu files and folders", (int)common,
+			first->path, files);
+		kmln_plan_line(out, "remove", object, first->by, first->why);
+		return;
+	}
 	object = kmln_pool_printf(edits->pool, "%.*s: %zu files, %s, %s%s", (int)common,
 		first->path, files, kmln_plan_bytes(edits->pool, bytes),
 		first->group ? "" : "from kernel ",
@@ -156,7 +174,7 @@ static void print_run(
 /* What is in a file is shown, but not of the many that a package brings. */
 static bool shows_content(const struct kmln_edit *e)
 {
-	return e->data && !e->group && kmln_is_text(e->data, e->size) &&
+	return e->data && !e->group && !e->unshown && kmln_is_text(e->data, e->size) &&
 	       (!e->replaces || kmln_is_text(e->replaces, e->replaces_size));
 }
 
@@ -203,14 +221,12 @@ static void print_one(
 			edits->pool, "+%llu bytes in front", (unsigned long long)e->offset);
 		break;
 	case KMLN_EDIT_COLLAPSE:
-		object = kmln_pool_printf(
-			edits->pool, "-%llu bytes in front", (unsigned long long)e->offset);
+		object = kmln_pool_printf(edits->pool, "-%llu bytes in front, %llu stay",
+			(unsigned long long)e->offset, (unsigned long long)e->size);
 		break;
 	case KMLN_EDIT_EXTEND:
 		object = kmln_pool_printf(
 			edits->pool, "+%llu bytes behind", (unsigned long long)e->size);
-		break;
-	case KMLN_EDIT_REMOVE:
 		break;
 	case KMLN_EDIT_RESIZE:
 		object =
@@ -234,6 +250,8 @@ static void print_one(
 	case KMLN_EDIT_PUT:
 		print_put(edits, e, out);
 		return;
+	case KMLN_EDIT_REMOVE:
+		break;
 	case KMLN_EDIT_KINDS:
 		return;
 	}
@@ -252,6 +270,8 @@ void kmln_edits_print(const struct kmln_edits *edits, bool all, struct kmln_buf 
 	for (size_t i = 0; i < edits->count;) {
 		size_t run = all ? 0 : group_run(edits, i);
 
+		if (!all && !run)
+			run = remove_run(edits, i);
 		if (run > 2) {
 			print_run(edits, i, run, out);
 			i += run;

@@ -15,7 +15,8 @@
 
 enum kmln_edit_kind {
 	KMLN_EDIT_SHIFT, /* `offset` empty bytes in front of the image's first byte */
-	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image are taken away */
+	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image go, and all behind the next
+			       `size` */
 	KMLN_EDIT_EXTEND, /* `size` empty bytes behind the image's last byte */
 	KMLN_EDIT_RESIZE, /* the root filesystem, and its partition, to `size` bytes */
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
@@ -52,6 +53,18 @@ struct kmln_edit {
 	 */
 	const char *replaces;
 	uint64_t replaces_size;
+	/*
+	 * What else is known of the file that is replaced; replaces_mode (with its type) is 0 where
+	 * the step did not look at it, and then `replaces` says only that something is there.
+	 * BYTES: `replaces` are the bytes that stand there now, NULL for a place that a shift
+	 * makes; replaces_size is 0 where nobody looked at them. APPEND: how long the file is.
+	 */
+	uint32_t replaces_mode, replaces_uid, replaces_gid;
+	int64_t replaces_mtime;
+	uint32_t replaces_mtime_ns;
+	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
+		      */
+	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
 	/* Edits of one group that follow each other are one line for people: "package kmod". */
 	const char *group;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Applying edits. It decides nothing: paths, content and order are the plan's. Shift and resize
- * change where the tree lies and are done before it is opened, by who makes the disk.
+ * Applying edits. It decides nothing: paths, content and order are the plan's. Shift,
+ * collapse and resize change where the tree lies and are done by who makes the disk.
  */
 #include "run/apply.h"
 

@@ -162,6 +162,7 @@ def golden(name, text):
     text = re.sub(r"(append .*|(?:copyright|list) 0644 0:0), [\d.]+ (bytes|kB)", r"\1, N bytes", text)
     text = re.sub(r"(N files, N) bytes", r"\1 MB", re.sub(r"\d+ files, \d+ bytes", "N files, N bytes", text))
     text = re.sub(r", package (\S+) \S+  #", r", package \1 VERSION  #", text)
+    text = re.sub(r"(conversion-1 0644 0:0), [\d.]+ (bytes|kB)", r"\1, N kB", text)
     text = re.sub(r"0x200 \+\d+ bytes", "0x200 +N bytes", text)
     path = GOLDEN / name
     if os.environ.get("KMLN_GOLDEN") == "write":

@@ -307,6 +307,33 @@ def _tar(form):
     return out.getvalue().rstrip(b"\0") + bytes(1024)
 
 
+def corpus_record():
+    """As `kmln convert` writes them, with the line of every kind."""
+    head, total = "kmln-record 1 version=0.1.0 platform=kvm\n", "0123456789abcdef" * 8
+    uuid = "UUID=6b6d6c6e-0000-4000-8000-000000000001"
+    before = ("was=kept was-mode=100644 was-uid=0 was-gid=0 was-size=30 was-time=1700000000.000000001 "
+              f"was-sum={total}")
+    return {
+        "disk": head + "shift by=wrap offset=1048576 why=room for a partition table\n"
+                f"bytes by=loader offset=0 size=512 sum={total} was=absent why=GRUB\n"
+                f"bytes by=loader offset=512 size=512 sum={total} was=zero\n"
+                "resize by=resize size=9 was-size=8\nextend by=wrap size=512\n",
+        "files": head + "put path=/boot/vmlinuz-6.1 by=kernel mode=644 uid=0 gid=0 size=7 "
+                 "time=1700000000.000000000 was=absent why=the kernel itself\n"
+                 "mkdir path=/lib/modules/6.1 by=kernel mode=755 uid=0 gid=0\n"
+                 "symlink path=/lib/modules/6.1/a by=kernel target=b uid=0 gid=0 was=absent\n"
+                 f"put path=/boot/grub/grub.cfg by=grub mode=644 uid=0 gid=0 size=3 sum={total} "
+                 f"{before}\n-menuentry\\x09'Linux' {{ #\\xff}}\n-12345\\\n",
+        "lines": head + f"change path=/etc/fstab by=fstab size=62 sum={total} {before}\n"
+                 f"-/dev/ubda / ext4 defaults 0 1\n+{uuid} / ext4 defaults 0 1\n"
+                 f"change path=/etc/inittab by=login size=62 sum={total} {before}\n-a\\\n+a\n"
+                 "+T0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n"
+                 f"change path=/etc/securetty by=login size=62 sum={total} {before}\n+ttyS0\n",
+        "packages": head + "append path=/var/lib/dpkg/status by=packages size=23 was-size=0 was-time=1.000000000\n+Package: a\n"
+                    "+Version: 1\n",
+    }
+
+
 def corpus_tar():
     with tempfile.TemporaryDirectory() as scratch:
         with open(Path(scratch, "holes"), "wb") as file:

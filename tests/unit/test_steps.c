@@ -2,7 +2,8 @@
 /*
  * All steps on made-up facts: some thousand guests, from one that needs everything to one that is
  * ready. Whatever the guest, no two edits name one path, a folder is made before what goes into it,
- * and what is said to be missing is just what is planned for.
+ * what is said to be missing is just what is planned for, and the record of the plan is one whose
+ * every line a step vouches for.
  */
 #include "unit.h"
 
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "guest/step.h"
+#include "guest/undo.h"
 
 #define UUID "6b6d6c6e-0000-4000-8000-000000000001"
 #define RELEASE "6.1.0-1-test"
@@ -52,7 +54,7 @@ static void add_file(struct made *m, const char *path, const char *real, uint32_
 		kmln_pool_append(m->pool, &m->facts.files, &m->facts.file_count, sizeof(*f));
 
 	*f = (struct kmln_known_file){
-		path, real, problem, mode, data ? strlen(data) : 0, data, NULL};
+		path, real, problem, mode, data ? strlen(data) : 0, data, NULL, .mtime = 77};
 }
 
 static void make_files(struct made *m, const struct recipe *recipe)
@@ -102,6 +104,10 @@ static void make_files(struct made *m, const struct recipe *recipe)
 	add_file(m, "/lib", "/usr/lib", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/lib/modules", "/usr/lib/modules", recipe->kernel == 3 ? 0 : S_IFDIR | 0755,
 		NULL, NULL);
+	add_file(m, "/var", "/var", S_IFDIR | 0755, NULL, NULL);
+	add_file(m, "/var/lib", "/var/lib", recipe->boot ? S_IFDIR | 0755 : 0, NULL, NULL);
+	add_file(m, KMLN_RECORD_FOLDER, recipe->boot ? KMLN_RECORD_FOLDER : NULL, 0, NULL,
+		"/var/lib: No such file or directory");
 	if (config) {
 		m->facts.loader = "grub";
 		m->facts.loader_config = "/boot/grub/grub.cfg";
@@ -154,6 +160,7 @@ static void make_guest(struct made *m, const struct recipe *recipe)
 		.bytes = 64 << 20,
 	};
 	m->facts = (struct kmln_facts){
+		.size = 65 << 20,
 		.pool = m->pool,
 		.root = &m->root,
 		.table = recipe->table ? NULL : "mbr",
@@ -177,6 +184,7 @@ static void make_guest(struct made *m, const struct recipe *recipe)
 		.grub_boot = kmln_pool_alloc(m->pool, 512),
 		.grub_core = kmln_pool_alloc(m->pool, 3000),
 		.grub_core_size = 3000,
+		.record = true,
 	};
 	memset((char *)m->goal.grub_boot, 'b', 512);
 	memset((char *)m->goal.grub_core, 'c', 3000);
@@ -228,7 +236,7 @@ static void make_ready(struct made *m)
 			memcpy(m->head + e->offset, e->data, e->size);
 		else if (kmln_eq(e->path, config->real))
 			*config = (struct kmln_known_file){config->path, config->real, NULL,
-				S_IFREG | 0644, e->size, e->data, NULL};
+				S_IFREG | 0644, e->size, e->data, NULL, .mtime = 77};
 	}
 }
 
@@ -287,6 +295,30 @@ static void check_paths(const struct made *m, const struct kmln_edits *edits, co
 	}
 }
 
+/* The record is the last edit; what it says is what was planned, and each step stands by it. */
+static void check_record(const struct made *m, const struct kmln_edits *edits, const char *name)
+{
+	const struct kmln_edit *last = edits->count ? &edits->items[edits->count - 1] : NULL;
+	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
+	struct kmln_record record;
+	struct kmln_undo undo = {.facts = &m->facts, .records = &record, .record_count = 1};
+	struct kmln_error err = {0};
+
+	if (!last)
+		return;
+	assert_string_equal(last->path, KMLN_RECORD_FOLDER "/conversion-1");
+	assert_ok(kmln_record_parse(last->data, last->size, pool, &record, &err), err);
+	record.file = last->path;
+	assert_int_equal(record.count, edits->count - 1);
+	for (size_t i = 0; i < record.count; i++) {
+		assert_string_equal(record.items[i].by, edits->items[i].by);
+		if (edits->items[i].path)
+			assert_string_equal(record.items[i].path, edits->items[i].path);
+	}
+	if (kmln_undo_vouch(&undo, &err) < 0)
+		fail_msg("%s: %s", name, err.text);
+}
+
 static void check_one(const struct recipe *recipe, const char *name, unsigned *ready)
 {
 	static struct made m;
@@ -315,6 +347,7 @@ static void check_one(const struct recipe *recipe, const char *name, unsigned *r
 		return;
 	}
 	check_paths(&m, &edits, name);
+	check_record(&m, &edits, name);
 	assert_int_equal(missing.count, again.count);
 	for (size_t i = 0; i < missing.count; i++)
 		assert_string_equal(missing.items[i], again.items[i]);
