@@ -24,6 +24,7 @@ KEYS = {
     "partition_table": ["type", "disk_id", "boot_code", "partitions"],
     "partition_table.partitions": ["number", "start", "size", "type", "type_name", "uuid", "name",
                                    "active"],
+    "efi": ["partition", "loader", "by_kmln", "problem"],
     "filesystems": ["partition", "type", "uuid", "label", "mount", "size", "free", "free_inodes", "state",
                     "features"],
     "volumes": ["partition", "type", "name", "uuid", "version", "level", "members", "problem"],
@@ -102,9 +103,12 @@ def test_every_key(inspect, box, tmp_path):
         file.truncate(24 << 20)
     images.tool("cryptsetup", "cryptsetup-bin", "luksFormat", "-q", "--pbkdf", "pbkdf2",
                 "--pbkdf-force-iterations", "1000", luks, "-", stdin=b"secret")
+    esp = tmp_path / "esp"
+    images.tool("mkfs.fat", "dosfstools", "-C", esp, "1024")
     disk = images.disk(tmp_path / "disk.raw", 160 << 20,
-                       "label: gpt\nstart=2048, size=131072, name=root\nstart=139264, size=49152\n",
-                       [(2048, box), (139264, luks)])
+                       "label: gpt\nstart=2048, size=131072, name=root\nstart=139264, size=49152\n"
+                       "start=190464, size=2048, type=U\n",
+                       [(2048, box), (139264, luks), (190464, esp)])
     facts = inspect(disk)
     manual = MANUAL.read_text()
     for path, keys in KEYS.items():

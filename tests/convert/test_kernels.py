@@ -33,14 +33,7 @@ def as_release(kernel, folder, release, without=()):
     for path in list(folder.glob(f"boot/*-{old}")):
         path.rename(path.with_name(path.name.replace(old, release)))
     (folder / "lib/modules" / old).rename(folder / "lib/modules" / release)
-    # the kernel itself knows what it is called: the text that the boot header points to
-    image = folder / f"boot/vmlinuz-{release}"
-    content = bytearray(image.read_bytes())
-    at = 0x200 + int.from_bytes(content[0x20e:0x210], "little")
-    end = content.index(0, at)
-    text = bytes(content[at:end]).replace(old.encode(), release.encode(), 1)[:end - at]
-    content[at:end] = text + bytes(end - at - len(text))
-    image.write_bytes(content)
+    images.call_kernel(folder / f"boot/vmlinuz-{release}", old, release)
     for name in without:
         next((folder / "lib/modules").rglob(f"{name}.ko*")).unlink()
     return folder

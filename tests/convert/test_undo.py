@@ -194,6 +194,7 @@ def test_two_conversions(convert, undo, guest, tmp_path, kit_home):
         if path.is_file():
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, to)
+    images.call_kernel(other / "boot/vmlinuz-9.9.9-other", kit.name, "9.9.9-other")
     convert(big, "--in-place", "--kernel", other, home=tmp_path / "home", expect=0)
     names = ext4reader.read(big, FIRST)
     assert b"/var/lib/kmln/conversion-2" in names and b"/boot/vmlinuz-9.9.9-other" in names
