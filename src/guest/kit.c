@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -20,8 +21,23 @@
 /* How the folder of a kit begins while it is made. */
 #define STAGE ".new-"
 
+/* A folder locked until the descriptor is closed; -1 where it is not to be had. */
+static int lock_folder(const char *path, int how)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, how) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 void kmln_kit_close(struct kmln_kit *kit)
 {
+	if (kit->lock > 0)
+		close(kit->lock);
+	kit->lock = 0;
 	kmln_tree_cleanup(&kit->tree);
 	kit->pool = kmln_pool_free(kit->pool);
 }
@@ -111,14 +127,33 @@ int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
 	return r;
 }
 
+/* Locks the folder of a kit against its removal; again where another has taken its place. */
+static int hold(const char *folder, struct kmln_error *err)
+{
+	for (;;) {
+		struct stat held, there;
+		int lock = lock_folder(folder, LOCK_SH);
+
+		if (lock < 0)
+			return kmln_fail_sys(err, errno, "%s", folder);
+		if (fstat(lock, &held) == 0 && stat(folder, &there) == 0 &&
+			held.st_dev == there.st_dev && held.st_ino == there.st_ino)
+			return lock;
+		close(lock);
+	}
+}
+
 int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, struct kmln_error *err)
 {
 	size_t count = 0;
-	int r;
+	int r = 0;
 
 	*kit = (struct kmln_kit){.pool = kmln_pool_new(), .origin = entry->origin};
 	kit->folder = kmln_pool_strdup(kit->pool, entry->folder);
-	r = kmln_tree_folder(entry->folder, &kit->tree, err);
+	if (!kmln_eq(entry->origin, "host"))
+		r = kit->lock = hold(entry->folder, err);
+	if (r >= 0)
+		r = kmln_tree_folder(entry->folder, &kit->tree, err);
 	if (r == 0)
 		r = kmln_kernels_read(
 			kit->tree, entry->release, true, kit->pool, &kit->kernel, &count, err);
@@ -137,24 +172,10 @@ static int run_tool(struct kmln_error *err, const char *package, const char *con
 	return kmln_child_must(&child, NULL, err);
 }
 
-/* A folder locked until the descriptor is closed; -1 where it is not to be had. */
-static int lock_folder(const char *path, int how)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0 && flock(fd, how) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
 /* The finished folder gets its name; one of the same release gives way. */
 static int publish(const char *stage, const char *kit, const char *cache, struct kmln_error *err)
 {
-	KMLN_FREE char *old = kmln_printf("%s.old-%d", stage, getpid());
-	KMLN_FD int lock = lock_folder(cache, LOCK_EX);
-	int r = 0;
+	KMLN_FD int lock = lock_folder(cache, LOCK_EX), in_use = -1;
 
 	if (lock < 0)
 		return kmln_fail_sys(err, errno, "%s", cache);
@@ -163,11 +184,13 @@ static int publish(const char *stage, const char *kit, const char *cache, struct
 		return kmln_fail_sys(err, errno, "%s", cache);
 	if (rename(stage, kit) == 0)
 		return kmln_sync_parent(kit, err);
-	if (rename(kit, old) < 0 || rename(stage, kit) < 0)
-		r = kmln_fail_sys(err, errno, "%s", kit);
-	else
-		r = kmln_remove_folder(old, err);
-	return r < 0 ? r : kmln_sync_parent(kit, err);
+	if (renameat2(AT_FDCWD, stage, AT_FDCWD, kit, RENAME_EXCHANGE) < 0)
+		return kmln_fail_sys(err, errno, "%s", kit);
+	/* who still reads the old one leaves it to the next sweep() */
+	in_use = lock_folder(stage, LOCK_EX | LOCK_NB);
+	if (in_use >= 0 && kmln_remove_folder(stage, err) < 0)
+		return -err->code;
+	return kmln_sync_parent(kit, err);
 }
 
 /* modules.dep and our initramfs; then it is a kit. */

@@ -4,7 +4,8 @@
  * folder laid out as a root filesystem (boot/vmlinuz-RELEASE, usr/lib/modules/RELEASE), so it is
  * looked at as a tree, like a guest; the host's own kernels are kits whose folder is "/".
  *
- * Kits of the cache are made beside and renamed: one that is there is complete.
+ * Kits of the cache are made beside and renamed: one that is there is complete, and one that is
+ * replaced while somebody reads it stays until nobody does.
  */
 #ifndef KMLN_GUEST_KIT_H
 #define KMLN_GUEST_KIT_H
@@ -19,6 +20,7 @@ struct kmln_kit {
 	struct kmln_kernel *kernel;
 	const char *origin; /* "cache", "host" or "fetched" */
 	const char *folder;
+	int lock; /* nobody removes its files while we read them; 0: none, as for the host's own */
 };
 
 void kmln_kit_close(struct kmln_kit *kit);

@@ -44,3 +44,15 @@ def test_plans_of_several(convert, guest, tmp_path):
     result = convert(*sources, "--dry-run", expect=0)
     assert [line for line in result.out.splitlines() if line.endswith(".img:")] == [f"{s}:" for s in sources]
     convert(*sources, "--dry-run", "--format", "json", expect=2)
+
+
+def test_one_package_for_all(convert, guest, tmp_path):
+    """Each adds the kernel to the cache and replaces what another one reads: nobody loses a file."""
+    sources = [guests.copy(guest("systemd"), tmp_path / f"debian{i}.img") for i in range(2)]
+    home = tmp_path / "home"
+    convert(*sources, "--in-place", "-j", "2", "--kernel", guest("kernel"), home=home, expect=0)
+    for source in sources:
+        assert images.clean(source, images.MIB)
+    # what is replaced is gone once nobody reads it
+    convert(guest("systemd"), "--dry-run", "--kernel", guest("kernel"), home=home, expect=0)
+    assert [name for name in os.listdir(home / "cache/kernels") if name.startswith(".")] == []
