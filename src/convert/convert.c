@@ -208,10 +208,10 @@ static int check_room(const struct kmln_work *work, struct kmln_error *err)
 	return 0;
 }
 
-/* Disks that UML gave the guest beside its root are not in this image: whoever boots it should
- * know. */
-static void warn_of_disks(const struct kmln_facts *facts)
+/* What no step changes, and whoever boots the result should know. */
+static void warn(const struct kmln_facts *facts)
 {
+	/* disks that UML gave the guest beside its root are not in this image */
 	for (size_t i = 0; i < facts->fstab_count; i++)
 		if (kmln_starts(facts->fstab[i].device, "/dev/ubd") &&
 			!kmln_eq(facts->fstab[i].mount, "/"))
@@ -220,6 +220,15 @@ static void warn_of_disks(const struct kmln_facts *facts)
 				"this image: give it one, or add nofail there",
 				facts->fstab[i].line, facts->fstab[i].device,
 				facts->fstab[i].mount);
+	for (size_t i = 0; i < facts->mac_name_count; i++)
+		if (facts->mac_names[i].name)
+			kmln_warn("the guest's %s ties %s to the hardware address %s: give the machine "
+				  "that address, or take the rule out",
+				facts->mac_names[i].file, facts->mac_names[i].name,
+				facts->mac_names[i].mac);
+	if (kmln_eq(facts->selinux, "enforcing"))
+		kmln_warn("SELinux is enforcing in the guest, and files that are put in have no label: "
+			  "let it relabel at its next start (touch /.autorelabel)");
 }
 
 static int check_names(const struct kmln_convert *job, struct kmln_error *err)
@@ -276,7 +285,7 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 	if (r == 0)
 		r = check_room(&work, err);
 	if (r == 0)
-		warn_of_disks(work.facts);
+		warn(work.facts);
 	if (r == 0 && job->show)
 		r = job->show(&work.edits, err);
 	if (r < 0)

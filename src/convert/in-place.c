@@ -2,6 +2,8 @@
 /* Overlay, proof, journal; see in-place.h. */
 #include "convert/in-place.h"
 
+#include <sys/stat.h>
+
 #include "image/ext-blocks.h"
 #include "image/ext.h"
 #include "image/overlay.h"
@@ -39,8 +41,14 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 	const struct kmln_edit *cut = kmln_edits_find(job->edits, KMLN_EDIT_COLLAPSE);
 	uint64_t end = cut ? cut->offset + cut->size : base->size;
 	struct kmln_part parts[3];
+	struct stat st;
 	size_t count = 0;
 	int r;
+
+	/* a journal beside a device would lie among the host's devices, in memory */
+	if (fstat(job->disk->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return kmln_fail(err, KMLN_EINVALID,
+			"only a file can be changed in place, and this is a device: -o OUT makes a copy");
 
 	view->cut = edit_bytes(job->edits, KMLN_EDIT_COLLAPSE);
 	if (view->cut > job->root.offset || end > base->size ||

@@ -2,6 +2,7 @@
 /* The course of taking conversions back; see undo.h. */
 #include "convert/undo.h"
 
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/output.h"
+#include "convert/composite.h"
 #include "convert/in-place.h"
 #include "guest/undo.h"
 #include "image/check.h"
@@ -261,6 +263,21 @@ static int replace_by_copy(struct work *work, struct kmln_error *err)
 	return r < 0 ? r : kmln_output_publish(&output, true, err);
 }
 
+/* Files that a conversion put beside the image are the user's: a record cannot name them. */
+static void tell_of_composite(const char *image)
+{
+	KMLN_CLEANUP(kmln_composite_fini) struct kmln_composite composite = {0};
+	struct kmln_error ignored;
+	KMLN_FREE char *copy = kmln_strdup(image), *path = NULL;
+
+	if (kmln_composite_names(&composite, image, NULL, &ignored) < 0)
+		return;
+	path = kmln_printf("%s/%s", dirname(copy), composite.descriptor);
+	if (access(path, F_OK) == 0)
+		kmln_note("%s and %s beside it are of no use any more: remove them",
+			composite.descriptor, composite.head);
+}
+
 static int change_in_place(struct work *work, struct kmln_error *err)
 {
 	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
@@ -287,7 +304,11 @@ static int change_in_place(struct work *work, struct kmln_error *err)
 		return replace_by_copy(work, err);
 	if (work->replayed)
 		r = kmln_check_preen(work->source.device, &job.root, err);
-	return r < 0 ? r : kmln_in_place(&job, err);
+	if (r == 0)
+		r = kmln_in_place(&job, err);
+	if (r == 0)
+		tell_of_composite(work->job->image);
+	return r;
 }
 
 static int check_names(const struct kmln_undo_job *job, struct kmln_error *err)

@@ -167,15 +167,16 @@ def state(image, before, after):
     return "after"
 
 
-def kill_points(argv, env, number, last=12):
-    """Numbers of calls to be killed at: some at random over all of the work, and all of the last, where
-    the journal becomes certain."""
+def kill_points(argv, env, number):
+    """Calls to be killed at: some writes at random, and each of the few calls that make things
+    certain."""
     seed = random.randrange(1 << 32)
-    total = faults.count(argv, faults.CHANGES, env)
     rng = random.Random(seed)
-    some = [rng.randint(1, total) for _ in range(number)]
-    print(f"seed {seed}: {total} calls")
-    return sorted({*some, *range(max(total - last, 1), total + 1)})
+    counts = faults.count(argv, faults.CHANGES, env)
+    print(f"seed {seed}: {counts}")
+    writes = [(call, rng.randint(1, counts[call])) for call in ("pwrite64",) * number if call in counts]
+    rare = [(call, n) for call, total in counts.items() for n in range(max(total - 3, 1), total + 1)]
+    return sorted({*writes, *rare})
 
 
 def kill_in_place(kmln, guest, small_home, converted, tmp_path, number):
@@ -186,7 +187,7 @@ def kill_in_place(kmln, guest, small_home, converted, tmp_path, number):
     seen = set()
     for point in kill_points(argv, env, number):
         guests.copy(guest("busybox"), trial)
-        if not faults.killed_at(argv, faults.CHANGES, point, env):
+        if not faults.killed_at(argv, *point, env):
             continue
         journal = (trial.parent / "trial.img.kmln-journal").exists()
         kmln("inspect", trial, expect=0)
@@ -206,19 +207,58 @@ def test_killed_in_place_often(kmln, guest, small_home, converted, tmp_path):
     kill_in_place(kmln, guest, small_home, converted, tmp_path, 100)
 
 
-@pytest.mark.parametrize("form, number, last", [
-    ("raw", 3, 4), pytest.param("raw", 40, 12, marks=pytest.mark.slow),
-    pytest.param("qcow2", 40, 12, marks=pytest.mark.slow)])
-def test_killed_while_it_copies(kmln, guest, small_home, tmp_path, form, number, last):
+@pytest.mark.parametrize("number", [2, pytest.param(40, marks=pytest.mark.slow)])
+def test_killed_while_it_undoes(kmln, guest, small_home, converted, tmp_path, number):
+    """The same on the way back: a disk still, or the bare filesystem that it was, to the last time."""
+    env = {"KMLN_HOME": small_home}
+    bare, disk = guest("busybox"), ext4reader.read(converted, FIRST)
+    trial = guests.copy(converted, tmp_path / "trial.img")
+    argv = [KMLN, "-q", "undo", trial]
+    seen = set()
+    for point in kill_points(argv, env, number):
+        guests.copy(converted, trial)
+        if not faults.killed_at(argv, *point, env):
+            continue
+        kmln("inspect", trial, expect=0)
+        done = trial.stat().st_size == bare.stat().st_size
+        now = ext4reader.read(trial, 0 if done else FIRST)
+        assert not ext4reader.changed(ext4reader.read(bare) if done else disk, now), point
+        assert images.clean(trial, 0 if done else FIRST)
+        assert {path.name for path in tmp_path.iterdir()} == {"trial.img", converted.name}
+        seen.add(done)
+    assert seen == {True, False}
+
+
+def test_composite_is_taken_back(kmln, convert, box, guest):
+    """The filesystem of a composite disk, which lies where it always did."""
+    convert(box, "--in-place", "-O", "composite", expect=0)
+    result = kmln("undo", box, expect=0)
+    assert not ext4reader.changed(ext4reader.read(guest("busybox")), ext4reader.read(box))
+    assert "box.vmdk and box.head" in result.err
+
+
+def test_what_nobody_changes_is_said(convert, box, tmp_path):
+    """Rules that tie a name to a hardware address stay, with a warning."""
+    images.debugfs(box, "mkdir /etc/udev", "mkdir /etc/udev/rules.d")
+    images.put(box, "/etc/udev/rules.d/70-persistent-net.rules",
+               'SUBSYSTEM=="net", ATTR{address}=="fe:fd:0a:00:00:01", NAME="eth0"\n')
+    result = convert(box, "-o", tmp_path / "out.raw", expect=0)
+    assert "70-persistent-net.rules ties eth0 to the hardware address fe:fd:0a:00:00:01" in result.err
+
+
+@pytest.mark.parametrize("form, number", [
+    ("raw", 2), pytest.param("raw", 40, marks=pytest.mark.slow),
+    pytest.param("qcow2", 40, marks=pytest.mark.slow)])
+def test_killed_while_it_copies(kmln, guest, small_home, tmp_path, form, number):
     """Out of place: the image is never touched, and OUT is there whole or not at all."""
     env = {"KMLN_HOME": small_home}
     before = digest(guest("busybox"))
     out = tmp_path / f"out.{form}"
     argv = [KMLN, "-q", "convert", guest("busybox"), "--to", "kvm", "-O", form, "-o", out]
-    points = kill_points(argv, env, number, last)
+    points = kill_points(argv, env, number)
     out.unlink()
     for point in points:
-        faults.killed_at(argv, faults.CHANGES, point, env)
+        faults.killed_at(argv, *point, env)
         if out.exists():
             images.tool("qemu-img", "qemu-utils", "info", out)
             if form == "raw":
@@ -229,8 +269,8 @@ def test_killed_while_it_copies(kmln, guest, small_home, tmp_path, form, number,
     assert digest(guest("busybox")) == before
 
 
-@pytest.mark.parametrize("error, calls", [("ENOSPC", ("pwrite64", "fallocate")),
-                                          ("EIO", faults.READS)])
+@pytest.mark.parametrize("error, calls", [("ENOSPC", ("pwrite64", "fallocate", "ftruncate", "linkat")),
+                                          ("EIO", ("pread64", "fsync", "fdatasync"))])
 def test_failing_calls(kmln, guest, small_home, converted, tmp_path, error, calls):
     """A full disk at any write, and a read error in the middle: an error, and the image as before, or
     (once the journal is certain) finished by the next command."""
@@ -238,12 +278,14 @@ def test_failing_calls(kmln, guest, small_home, converted, tmp_path, error, call
     before = {"size": guest("busybox").stat().st_size, "tree": ext4reader.read(guest("busybox"))}
     trial = guests.copy(guest("busybox"), tmp_path / "trial.img")
     argv = [KMLN, "-q", "convert", trial, "--to", "kvm", "--in-place"]
-    total = faults.count(argv, calls, env)
-    for point in sorted({*random.sample(range(1, total + 1), 4), total, total - 1}):
-        guests.copy(guest("busybox"), trial)
-        done = faults.failing_at(argv, calls, point, error, env)
-        assert done.returncode in (0, 1, 3), (point, done)
-        assert done.returncode == 0 or done.stderr.count("\n") == 1, done
-        kmln("inspect", trial, expect=0)
-        assert state(trial, before, converted) == "after" or done.returncode != 0
-        assert {path.name for path in tmp_path.iterdir()} == {"trial.img", converted.name}
+    for call, total in faults.count(argv, calls, env).items():
+        # the program's own libraries are read first
+        first = total // 3 if call == "pread64" else 1
+        for point in sorted({first, random.randint(first, total), total}):
+            guests.copy(guest("busybox"), trial)
+            done = faults.failing_at(argv, call, point, error, env)
+            assert done.returncode in (0, 1, 3), (call, point, done)
+            assert done.returncode == 0 or done.stderr.count("\n") == 1, (call, point, done)
+            kmln("inspect", trial, expect=0)
+            assert state(trial, before, converted) == "after" or done.returncode != 0
+            assert {path.name for path in tmp_path.iterdir()} == {"trial.img", converted.name}
