@@ -63,6 +63,9 @@ static int check_output(const struct options *o, struct kmln_error *err)
 	if (composite && !o->in_place)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"convert: a composite disk is made of IMAGE itself: say --in-place as well");
+	if (composite && o->boot && !kmln_eq(o->boot, "bios") && !kmln_eq(o->boot, "uefi"))
+		return kmln_fail(err, KMLN_EUSAGE,
+			"convert: a composite disk starts by itself; --boot %s has none", o->boot);
 	if (o->in_place && o->form && !composite)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"convert: --in-place keeps the format of IMAGE; -O %s makes a copy: -o OUT",

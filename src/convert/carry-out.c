@@ -27,7 +27,7 @@ static struct kmln_range root_range(const struct kmln_work *work)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
-	struct kmln_range range = work->facts->root->range;
+	struct kmln_range range = work->image.facts->root->range;
 
 	range.offset += shift ? shift->offset : 0;
 	if (resize && resize->size > range.size)
@@ -45,7 +45,7 @@ static int copy_disk(struct kmln_work *work, int fd, struct kmln_error *err)
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	const struct kmln_edit *extend = kmln_edits_find(&work->edits, KMLN_EDIT_EXTEND);
 	uint64_t offset = shift ? shift->offset : 0;
-	uint64_t bytes = offset + (resize ? resize->size : work->from.size);
+	uint64_t bytes = offset + (resize ? resize->size : work->image.disk.size);
 	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
 	KMLN_DISK struct kmln_disk small = {.fd = -1}, to = {.fd = -1};
 	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
@@ -59,14 +59,14 @@ static int copy_disk(struct kmln_work *work, int fd, struct kmln_error *err)
 		return kmln_fail_sys(err, errno, "make room");
 	r = kmln_disk_wrap(fd, &to, err);
 	if (r < 0 || !resize)
-		return r < 0 ? r : kmln_copy(work->from.device, to.device, offset, err);
+		return r < 0 ? r : kmln_copy(work->image.disk.device, to.device, offset, err);
 	r = kmln_output_open(name, true, &bare, err);
 	if (r == 0 && ftruncate(bare.fd, (off_t)resize->size) < 0)
 		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
 		r = kmln_disk_wrap(bare.fd, &small, err);
 	if (r == 0)
-		r = kmln_copy(work->from.device, small.device, 0, err);
+		r = kmln_copy(work->image.disk.device, small.device, 0, err);
 	if (r == 0)
 		r = kmln_check_resize(bare.fd, resize->size, err);
 	if (r == 0 && ftruncate(bare.fd, (off_t)resize->size) < 0)
@@ -116,7 +116,7 @@ static int verify(void *data, const struct kmln_disk *disk, const struct kmln_ra
 	int r = 0;
 
 	/* libext2fs does not count for quotas; e2fsck does, and finds nothing else to do */
-	if (kmln_fs_has(work->facts->root, "quota"))
+	if (kmln_fs_has(work->image.facts->root, "quota"))
 		r = kmln_check_preen(disk->device, root, err);
 	if (r == 0)
 		r = kmln_check_clean(disk->device, root, err);
@@ -194,11 +194,11 @@ static int make_copy(struct kmln_work *work, struct kmln_error *err)
 static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
-	const bool raw = kmln_eq(work->source.format, "raw");
+	const bool raw = kmln_eq(work->image.source.format, "raw");
 	struct kmln_in_place job = {
 		.path = work->job->image,
-		.disk = &work->source,
-		.root = work->facts->root->range,
+		.disk = &work->image.source,
+		.root = work->image.facts->root->range,
 		.edits = &work->edits,
 		.kit = work->choice.kit.tree,
 		.beside = &work->beside,
@@ -214,7 +214,7 @@ static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 		return kmln_fail(err, KMLN_EINVALID,
 			"a filesystem alone in a %s image cannot be made a disk in place: --boot disk "
 			"leaves it as it is, -o OUT makes a copy",
-			work->source.format);
+			work->image.source.format);
 	/* a disk that has its loader needs none beside it */
 	if (shift && (kmln_eq(work->job->format, "composite") || !kmln_can_shift(job.path))) {
 		r = kmln_composite_names(&composite, job.path, work->job->out, err);
@@ -224,7 +224,8 @@ static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 		kmln_note("the disk is %s, made of %s, this image and nothing else",
 			composite.descriptor, composite.head);
 	}
-	return kmln_in_place(&job, err);
+	r = kmln_opened_settle(job.path, &work->image, err);
+	return r < 0 ? r : kmln_in_place(&job, err);
 }
 
 int kmln_carry_out(struct kmln_work *work, struct kmln_error *err)

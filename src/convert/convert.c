@@ -16,10 +16,8 @@
 #include "convert/packages.h"
 #include "convert/work.h"
 #include "guest/initramfs.h"
-#include "image/check.h"
 #include "image/ext.h"
 #include "image/inspect.h"
-#include "image/overlay.h"
 
 #define MIB (1ull << 20)
 
@@ -29,78 +27,17 @@ static void work_fini(struct kmln_work *work)
 	kmln_edits_fini(&work->edits);
 	kmln_strv_fini(&work->paths);
 	kmln_choice_close(&work->choice);
-	kmln_facts_free(work->facts);
-	kmln_device_close(&work->replayed);
-	kmln_disk_close(&work->source);
+	kmln_opened_close(&work->image);
 	kmln_pool_free(work->pool);
-}
-
-bool kmln_fs_has(const struct kmln_filesystem *fs, const char *feature)
-{
-	for (const char *const *f = fs->features; f && *f; f++)
-		if (kmln_eq(*f, feature))
-			return true;
-	return false;
-}
-
-/*
- * The journal is replayed: in the image where it is converted in place, as its own kernel would do
- * it; else only in what we see of the image.
- */
-static int replay(struct kmln_work *work, struct kmln_error *err)
-{
-	const struct kmln_range range = work->facts->root->range;
-	bool here =
-		work->job->in_place && !work->job->dry_run && kmln_eq(work->source.format, "raw");
-	int r;
-
-	kmln_note("the filesystem was not unmounted: its journal is replayed%s",
-		here ? "" : ", and the image stays as it is");
-	if (!here) {
-		work->replayed = kmln_device_overlay(work->source.device);
-		work->from.device = work->replayed;
-	}
-	r = kmln_check_preen(work->from.device, &range, err);
-	if (r < 0)
-		return r;
-	work->facts = kmln_facts_free(work->facts);
-	return kmln_inspect(&work->from, &work->facts, err);
-}
-
-static int check_source(struct kmln_work *work, struct kmln_error *err)
-{
-	const struct kmln_filesystem *root = work->facts->root;
-
-	if (!root)
-		return kmln_fail(err, KMLN_EINVALID, "there is no root filesystem to convert: %s",
-			work->facts->root_problem);
-	/* e2fsprogs looks for the block of this protection without regard to an offset */
-	if (kmln_fs_has(root, "mmp"))
-		return kmln_fail(err, KMLN_EINVALID,
-			"the filesystem has multi-mount protection, which cannot be checked inside a "
-			"disk; take it off first: tune2fs -O ^mmp");
-	if (kmln_fs_has(root, "needs_recovery"))
-		return replay(work, err);
-	return kmln_check_clean(work->from.device, &root->range, err);
 }
 
 static int read_source(struct kmln_work *work, struct kmln_error *err)
 {
 	const bool write = work->job->in_place && !work->job->dry_run;
-	const unsigned flags =
-		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0);
-	int r = kmln_disk_open(work->job->image, flags, &work->source, err);
 
-	if (r < 0)
-		return r;
-	work->from = work->source;
-	work->from.fd = -1;
-	r = kmln_disk_lock(&work->source, write, err);
-	if (r == 0)
-		r = kmln_inspect(&work->from, &work->facts, err);
-	if (r == 0)
-		r = check_source(work, err);
-	return r < 0 ? kmln_wrap(err, "%s", work->job->image) : 0;
+	return kmln_opened_read(work->job->image,
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
+		&work->image, err);
 }
 
 /* Our initramfs, for a guest that does not go on booting by a loader of its own. */
@@ -110,7 +47,7 @@ static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struc
 	KMLN_BUF struct kmln_buf bytes = {0};
 	char sum[KMLN_MD5_TEXT];
 	const struct kmln_planning planning = {
-		.facts = work->facts, .platform = work->job->to, .goal = &work->goal};
+		.facts = work->image.facts, .platform = work->job->to, .goal = &work->goal};
 	int r;
 
 	if (kmln_keeps_loader(&planning) && !work->goal.from_kit)
@@ -129,17 +66,17 @@ static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struc
 /* Kernel, initramfs and GRUB, ready to be planned with. */
 static int prepare(struct kmln_work *work, struct kmln_error *err)
 {
-	const struct kmln_filesystem *root = work->facts->root;
+	const struct kmln_filesystem *root = work->image.facts->root;
 	KMLN_TREE struct kmln_tree *guest = NULL;
 	const char *beside = work->job->in_place ? work->job->image : work->job->out;
-	int r = kmln_check_guest(work->facts, err);
+	int r = kmln_check_guest(work->image.facts, err);
 
 	work->goal.form = work->job->form;
 	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	if (r == 0)
-		r = kmln_tree_ext(work->from.device, &root->range, false, &guest, err);
+		r = kmln_tree_ext(work->image.disk.device, &root->range, false, &guest, err);
 	if (r == 0)
-		r = kmln_choose_kernel(work->facts, work->job->to, work->job->kernel, guest,
+		r = kmln_choose_kernel(work->image.facts, work->job->to, work->job->kernel, guest,
 			work->pool, &work->choice, err);
 	if (r < 0)
 		return r;
@@ -147,17 +84,18 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 	work->goal.kernel = work->choice.kernel;
 	work->goal.record = true;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
-	r = kmln_packages_prepare(work->facts, guest, &work->choice, work->job->to, work->pool,
-		&work->goal, &work->paths, err);
+	r = kmln_packages_prepare(work->image.facts, guest, &work->choice, work->job->to,
+		work->pool, &work->goal, &work->paths, err);
 	if (r == 0)
 		r = make_initramfs(work, guest, err);
 	if (r == 0)
-		r = kmln_loader_prepare(&work->from, work->facts, work->pool, &work->goal, err);
+		r = kmln_loader_prepare(
+			&work->image.disk, work->image.facts, work->pool, &work->goal, err);
 	if (r == 0 && beside)
-		r = kmln_beside_make(&work->goal, work->facts,
+		r = kmln_beside_make(&work->goal, work->image.facts,
 			work->choice.kit.tree ? work->choice.kit.tree : guest, beside,
-			work->job->in_place ? work->source.format : work->job->format, work->pool,
-			&work->beside, err);
+			work->job->in_place ? work->image.source.format : work->job->format,
+			work->pool, &work->beside, err);
 	return r;
 }
 
@@ -180,7 +118,7 @@ int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
 /* Room for what the plan puts in, each file in whole blocks, and a little for folders. */
 static int check_room(const struct kmln_work *work, struct kmln_error *err)
 {
-	const struct kmln_filesystem *root = work->facts->root;
+	const struct kmln_filesystem *root = work->image.facts->root;
 	uint64_t need = 0, inodes = 0, have = root->free_bytes;
 	const uint64_t block = 4096;
 
@@ -222,13 +160,15 @@ static void warn(const struct kmln_facts *facts)
 				facts->fstab[i].mount);
 	for (size_t i = 0; i < facts->mac_name_count; i++)
 		if (facts->mac_names[i].name)
-			kmln_warn("the guest's %s ties %s to the hardware address %s: give the machine "
-				  "that address, or take the rule out",
+			kmln_warn(
+				"the guest's %s ties %s to the hardware address %s: give the machine "
+				"that address, or take the rule out",
 				facts->mac_names[i].file, facts->mac_names[i].name,
 				facts->mac_names[i].mac);
 	if (kmln_eq(facts->selinux, "enforcing"))
-		kmln_warn("SELinux is enforcing in the guest, and files that are put in have no label: "
-			  "let it relabel at its next start (touch /.autorelabel)");
+		kmln_warn(
+			"SELinux is enforcing in the guest, and files that are put in have no label: "
+			"let it relabel at its next start (touch /.autorelabel)");
 }
 
 static int check_names(const struct kmln_convert *job, struct kmln_error *err)
@@ -269,8 +209,7 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 	KMLN_CLEANUP(work_fini)
 	struct kmln_work work = {
 		.job = job,
-		.source.fd = -1,
-		.from.fd = -1,
+		.image = {.source.fd = -1, .disk.fd = -1},
 		.pool = kmln_pool_new(),
 	};
 	int r = check_names(job, err);
@@ -281,11 +220,11 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 	if (r == 0)
 		r = prepare(&work, err);
 	if (r == 0)
-		r = kmln_work_plan(&work, work.facts, &work.edits, err);
+		r = kmln_work_plan(&work, work.image.facts, &work.edits, err);
 	if (r == 0)
 		r = check_room(&work, err);
 	if (r == 0)
-		warn(work.facts);
+		warn(work.image.facts);
 	if (r == 0 && job->show)
 		r = job->show(&work.edits, err);
 	if (r < 0)

@@ -12,23 +12,19 @@
 #include "base/output.h"
 #include "convert/composite.h"
 #include "convert/in-place.h"
+#include "convert/opened.h"
 #include "guest/undo.h"
 #include "image/check.h"
 #include "image/copy.h"
 #include "image/ext.h"
 #include "image/inspect.h"
-#include "image/overlay.h"
 #include "run/apply.h"
 
 #define RECORDS_BYTES_MAX (2 * KMLN_RECORD_MAX)
 
 struct work {
 	const struct kmln_undo_job *job;
-	struct kmln_disk source;
-	/* Over the source's device, with the guest's journal replayed; NULL: not needed. */
-	struct kmln_device *replayed;
-	struct kmln_disk from; /* what is looked at; its device is borrowed from one of the two */
-	struct kmln_facts *facts;
+	struct kmln_opened image;
 	struct kmln_pool *pool;
 	struct kmln_edits edits;
 	struct kmln_strv edited;
@@ -38,67 +34,23 @@ static void work_fini(struct work *work)
 {
 	kmln_edits_fini(&work->edits);
 	kmln_strv_fini(&work->edited);
-	kmln_facts_free(work->facts);
-	kmln_device_close(&work->replayed);
-	kmln_disk_close(&work->source);
+	kmln_opened_close(&work->image);
 	kmln_pool_free(work->pool);
-}
-
-static bool has_feature(const struct kmln_facts *facts, const char *feature)
-{
-	for (const char *const *f = facts->root->features; f && *f; f++)
-		if (kmln_eq(*f, feature))
-			return true;
-	return false;
-}
-
-/* The journal is replayed in what we see of the image; the image follows when it is changed. */
-static int replay(struct work *work, struct kmln_error *err)
-{
-	const struct kmln_range range = work->facts->root->range;
-	int r;
-
-	kmln_note("the filesystem was not unmounted: its journal is replayed");
-	work->replayed = kmln_device_overlay(work->source.device);
-	work->from.device = work->replayed;
-	r = kmln_check_preen(work->from.device, &range, err);
-	if (r < 0)
-		return r;
-	work->facts = kmln_facts_free(work->facts);
-	return kmln_inspect(&work->from, &work->facts, err);
 }
 
 static int read_source(struct work *work, struct kmln_error *err)
 {
 	const bool write = !work->job->out && !work->job->dry_run;
-	const unsigned flags =
-		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0);
-	int r = kmln_disk_open(work->job->image, flags, &work->source, err);
 
-	if (r < 0)
-		return r;
-	work->from = work->source;
-	work->from.fd = -1;
-	r = kmln_disk_lock(&work->source, write, err);
-	if (r == 0)
-		r = kmln_inspect(&work->from, &work->facts, err);
-	if (r == 0 && !work->facts->root)
-		r = kmln_fail(err, KMLN_EINVALID,
-			"there is no root filesystem in which anything could be taken back: %s",
-			work->facts->root_problem);
-	if (r == 0 && has_feature(work->facts, "mmp"))
-		r = kmln_fail(err, KMLN_EINVALID,
-			"the filesystem has multi-mount protection, which cannot be checked inside a "
-			"disk; take it off first: tune2fs -O ^mmp");
-	if (r == 0 && has_feature(work->facts, "needs_recovery"))
-		return replay(work, err);
-	return r < 0 ? r : kmln_check_clean(work->from.device, &work->facts->root->range, err);
+	return kmln_opened_read(work->job->image,
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
+		&work->image, err);
 }
 
 static int read_records(struct work *work, struct kmln_tree *tree, struct kmln_record *records,
 	struct kmln_error *err)
 {
-	const struct kmln_facts *facts = work->facts;
+	const struct kmln_facts *facts = work->image.facts;
 	uint64_t left = RECORDS_BYTES_MAX;
 
 	for (size_t i = 0; i < facts->record_count; i++) {
@@ -123,7 +75,7 @@ static int read_records(struct work *work, struct kmln_tree *tree, struct kmln_r
 
 static int plan(struct work *work, struct kmln_error *err)
 {
-	const struct kmln_facts *facts = work->facts;
+	const struct kmln_facts *facts = work->image.facts;
 	struct kmln_record *records =
 		kmln_pool_array(work->pool, facts->record_count + 1, sizeof(*records));
 	struct kmln_undo undo = {
@@ -143,7 +95,7 @@ static int plan(struct work *work, struct kmln_error *err)
 	if (!facts->record_count)
 		return kmln_fail(err, KMLN_ENO,
 			"nothing to undo: no conversion has left a record in the guest");
-	r = kmln_tree_ext(work->from.device, &facts->root->range, false, &tree, err);
+	r = kmln_tree_ext(work->image.disk.device, &facts->root->range, false, &tree, err);
 	if (r == 0)
 		r = read_records(work, tree, records, err);
 	if (r == 0)
@@ -179,7 +131,7 @@ static int prove(void *data, const struct kmln_disk *disk, const struct kmln_ran
 	int r = 0;
 
 	/* libext2fs does not count for quotas; e2fsck does, and finds nothing else to do */
-	if (has_feature(work->facts, "quota"))
+	if (kmln_fs_has(work->image.facts->root, "quota"))
 		r = kmln_check_preen(disk->device, root, err);
 	if (r == 0)
 		r = kmln_check_clean(disk->device, root, err);
@@ -203,9 +155,9 @@ static int fill(struct work *work, int fd, struct kmln_error *err)
 	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
 	const uint64_t front = cut ? cut->offset : 0;
 	const struct kmln_part part = {
-		work->from.device, {front, cut ? cut->size : work->from.size}};
+		work->image.disk.device, {front, cut ? cut->size : work->image.disk.size}};
 	KMLN_DEVICE struct kmln_device *rest = kmln_device_join(&part, 1);
-	struct kmln_range range = work->facts->root->range;
+	struct kmln_range range = work->image.facts->root->range;
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	KMLN_TREE struct kmln_tree *tree = NULL;
 	int r;
@@ -251,7 +203,7 @@ static int replace_by_copy(struct work *work, struct kmln_error *err)
 	struct stat st;
 	int r;
 
-	if (!path || fstat(work->source.fd, &st) < 0)
+	if (!path || fstat(work->image.source.fd, &st) < 0)
 		return kmln_fail_sys(err, errno, "%s", work->job->image);
 	kmln_note("the host's filesystem cannot cut a file in front: the image is written anew");
 	r = kmln_output_open(path, true, &output, err);
@@ -284,9 +236,9 @@ static int change_in_place(struct work *work, struct kmln_error *err)
 	const struct kmln_beside none = {.count = 0};
 	const struct kmln_in_place job = {
 		.path = work->job->image,
-		.disk = &work->source,
+		.disk = &work->image.source,
 		.beside = &none,
-		.root = work->facts->root->range,
+		.root = work->image.facts->root->range,
 		.edits = &work->edits,
 		.prove = prove,
 		.data = work,
@@ -294,16 +246,15 @@ static int change_in_place(struct work *work, struct kmln_error *err)
 	struct stat st;
 	int r = 0;
 
-	if (cut && (!kmln_eq(work->source.format, "raw") || fstat(work->source.fd, &st) < 0 ||
-			   !S_ISREG(st.st_mode)))
+	if (cut && (!kmln_eq(work->image.source.format, "raw") ||
+			   fstat(work->image.source.fd, &st) < 0 || !S_ISREG(st.st_mode)))
 		return kmln_fail(err, KMLN_EINVALID,
 			"what was a bare filesystem cannot be one again in a %s image; -o OUT makes a "
 			"raw copy that is",
-			work->source.format);
+			work->image.source.format);
 	if (cut && !kmln_can_shift(work->job->image))
 		return replace_by_copy(work, err);
-	if (work->replayed)
-		r = kmln_check_preen(work->source.device, &job.root, err);
+	r = kmln_opened_settle(work->job->image, &work->image, err);
 	if (r == 0)
 		r = kmln_in_place(&job, err);
 	if (r == 0)
@@ -335,8 +286,7 @@ int kmln_undo_image(const struct kmln_undo_job *job, struct kmln_error *err)
 	KMLN_CLEANUP(work_fini)
 	struct work work = {
 		.job = job,
-		.source.fd = -1,
-		.from.fd = -1,
+		.image = {.source.fd = -1, .disk.fd = -1},
 		.pool = kmln_pool_new(),
 	};
 	int r = check_names(job, err);
@@ -345,8 +295,9 @@ int kmln_undo_image(const struct kmln_undo_job *job, struct kmln_error *err)
 		return r;
 	kmln_edits_init(&work.edits, work.pool);
 	r = read_source(&work, err);
-	if (r == 0)
-		r = plan(&work, err);
+	if (r < 0)
+		return r;
+	r = plan(&work, err);
 	if (r == 0)
 		r = check_edited(&work, err);
 	if (r < 0)

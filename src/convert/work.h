@@ -5,16 +5,12 @@
 
 #include "convert/beside.h"
 #include "convert/convert.h"
-#include "image/disk.h"
+#include "convert/opened.h"
 #include "plan/edits.h"
 
 struct kmln_work {
 	const struct kmln_convert *job;
-	struct kmln_disk source;
-	struct kmln_device
-		*replayed; /* over the source's, with its journal replayed; NULL: not needed */
-	struct kmln_disk from; /* what is converted; its device is borrowed from one of the two */
-	struct kmln_facts *facts;
+	struct kmln_opened image;
 	struct kmln_choice choice;
 	struct kmln_goal goal;
 	struct kmln_strv paths; /* of packages, which facts must know to be planned with */
@@ -28,6 +24,5 @@ int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
 	struct kmln_edits *edits, struct kmln_error *err);
 /* Makes what was planned, proves it, and only then lets it be seen. */
 int kmln_carry_out(struct kmln_work *work, struct kmln_error *err);
-bool kmln_fs_has(const struct kmln_filesystem *fs, const char *feature);
 
 #endif

@@ -81,6 +81,7 @@ def test_composite_by_another_name(convert, box):
     (["-O", "composite", "-o", "x.vmdk"], "--in-place as well"),
     (["--in-place", "-O", "composite", "-o", "/elsewhere.vmdk"], "beside the image"),
     (["--in-place", "--size", "128M"], "-o"),
+    (["--in-place", "-O", "composite", "--boot", "disk"], "--boot disk has none"),
 ])
 def test_options_that_do_not_go_together(convert, box, options, word):
     before = digest(box)

@@ -130,3 +130,14 @@ def test_killed_in_place(kmln, convert, small_home, parted, wanted, tmp_path):
         assert images.clean(tmp_path / "flat.raw", FIRST)
         tree = ext4reader.read(tmp_path / "flat.raw", FIRST)
         same_but_times(after if b"/boot/grub/grub.cfg" in tree else before, tree)
+
+
+def test_an_unclean_one_in_place(convert, killed, tmp_path):
+    """Its journal is replayed first, through the daemon, and becomes certain before anything else."""
+    image = formats.converted(killed, tmp_path / "image", "qcow2")
+    convert(image, "--in-place", "--boot", "disk", expect=0)
+    flat = tmp_path / "flat.raw"
+    images.tool("qemu-img", "qemu-utils", "convert", "-O", "raw", image, flat)
+    tree = ext4reader.read(flat)
+    assert b"/root/last-words" in tree and b"/root/new/hostname" in tree and images.clean(flat)
+    assert not list(tmp_path.rglob("*.kmln-journal"))
