@@ -3,6 +3,7 @@
 calls that change something, and at the Nth it kills the process or lets the call fail."""
 
 import re
+import signal
 import subprocess
 
 import runner
@@ -33,12 +34,14 @@ def count(argv, calls, env, timeout=120):
     return numbers
 
 
-def killed_at(argv, call, number, env, timeout=120):
+def killed_at(argv, call, number, env, timeout=120, number_of_signal=signal.SIGKILL):
     """Runs argv and kills it (-9) as it enters this call for the time `number`; True where it came so
     far."""
-    done = _strace(["-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}"], argv, env,
+    name = signal.Signals(number_of_signal).name
+    done = _strace(["-e", f"trace={call}", "-e", f"inject={call}:signal={name}:when={number}"], argv, env,
                    timeout)
-    assert done.returncode in (0, -9, 137), (done.returncode, done.stdout, done.stderr)
+    assert done.returncode in (0, -number_of_signal, 128 + number_of_signal), (
+        done.returncode, done.stdout, done.stderr)
     return done.returncode != 0
 
 

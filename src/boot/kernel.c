@@ -434,7 +434,7 @@ static int find_modules(struct reader *reader, struct kmln_buf *folder, struct k
 	return 0;
 }
 
-/* An initramfs alone is no kernel. */
+/* A foreign initramfs alone is no kernel; one of ours is what a kernel has left. */
 static void keep_wanted(struct reader *reader, const char *release)
 {
 	size_t kept = 0;
@@ -442,7 +442,7 @@ static void keep_wanted(struct reader *reader, const char *release)
 	for (size_t i = 0; i < reader->count; i++) {
 		const struct kmln_kernel *k = &reader->kernels[i];
 
-		if ((k->image || k->modules) && (!release || kmln_eq(k->release, release)))
+		if ((k->image || k->modules || k->initramfs_ours) && (!release || kmln_eq(k->release, release)))
 			reader->kernels[kept++] = *k;
 	}
 	reader->count = kept;

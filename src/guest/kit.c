@@ -42,6 +42,22 @@ void kmln_kit_close(struct kmln_kit *kit)
 	kit->pool = kmln_pool_free(kit->pool);
 }
 
+/* Locks the folder of a kit against its removal; again where another has taken its place. */
+static int hold(const char *folder, struct kmln_error *err)
+{
+	for (;;) {
+		struct stat held, there;
+		int lock = lock_folder(folder, LOCK_SH);
+
+		if (lock < 0)
+			return kmln_fail_sys(err, errno, "%s", folder);
+		if (fstat(lock, &held) == 0 && stat(folder, &there) == 0 &&
+			held.st_dev == there.st_dev && held.st_ino == there.st_ino)
+			return lock;
+		close(lock);
+	}
+}
+
 static int add_entries(struct kmln_pool *pool, const char *folder, const char *origin,
 	const struct kmln_platform *platform, const struct kmln_facts *facts,
 	struct kmln_kit_entry **entries, size_t *count)
@@ -49,11 +65,14 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 	static const struct kmln_facts any = {0};
 	KMLN_POOL struct kmln_pool *scratch = kmln_pool_new();
 	KMLN_TREE struct kmln_tree *tree = NULL;
+	KMLN_FD int lock = -1;
 	struct kmln_kernel *kernels;
 	struct kmln_error err;
 	size_t n;
 
-	if (kmln_tree_folder(folder, &tree, &err) < 0 ||
+	if (!kmln_eq(origin, "host"))
+		lock = hold(folder, &err);
+	if ((lock < 0 && !kmln_eq(origin, "host")) || kmln_tree_folder(folder, &tree, &err) < 0 ||
 		kmln_kernels_read(
 			tree, NULL, !kmln_eq(origin, "host"), scratch, &kernels, &n, &err) < 0) {
 		kmln_debug("no kernels in %s: %s", folder, err.text);
@@ -125,22 +144,6 @@ int kmln_kits_list(struct kmln_pool *pool, const struct kmln_platform *platform,
 		r = kmln_kits_in(pool, kmln_pool_printf(pool, "%s/%s", fetched, keys.items[i]),
 			"fetched", platform, facts, entries, count, err);
 	return r;
-}
-
-/* Locks the folder of a kit against its removal; again where another has taken its place. */
-static int hold(const char *folder, struct kmln_error *err)
-{
-	for (;;) {
-		struct stat held, there;
-		int lock = lock_folder(folder, LOCK_SH);
-
-		if (lock < 0)
-			return kmln_fail_sys(err, errno, "%s", folder);
-		if (fstat(lock, &held) == 0 && stat(folder, &there) == 0 &&
-			held.st_dev == there.st_dev && held.st_ino == there.st_ino)
-			return lock;
-		close(lock);
-	}
 }
 
 int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, struct kmln_error *err)

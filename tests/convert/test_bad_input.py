@@ -156,12 +156,12 @@ def test_superblock_gone_in_a_disk(refused, guest, tmp_path):
     """The table is there to be seen; a guest to be converted is not."""
     disk = guests.partitioned(guest("busybox"), tmp_path / "disk.raw")
     images.poke(disk, FIRST + 1024, bytes(1024))
-    refused(disk, 3, "there is no root filesystem to convert", inspect=0)
+    refused(disk, 3, "there is no root filesystem in it", inspect=0)
 
 
 def test_group_descriptors_gone(refused, box):
     images.poke(box, 2048, b"\xff" * 64)
-    refused(box, 3, "box.img: there is no root filesystem to convert: the image as a whole (ext4) is "
+    refused(box, 3, "box.img: there is no root filesystem in it: the image as a whole (ext4) is "
             "damaged: ", inspect=0)
 
 
@@ -238,7 +238,7 @@ def test_encrypted_and_lvm(kmln, refused, tmp_path, name, content, words):
     disk = images.disk(tmp_path / "disk.raw", 8 << 20, "label: dos\nstart=2048, type=83\n",
                        [(2048, whole)])
     for image, where in ((whole, "the image as a whole"), (disk, "partition 1")):
-        refused(image, 3, "there is no root filesystem to convert", f"{where} ({name})", words, inspect=0)
+        refused(image, 3, "there is no root filesystem in it", f"{where} ({name})", words, inspect=0)
         shown = kmln("inspect", image, expect=0).out
         assert name in shown and words in shown
 
@@ -247,12 +247,12 @@ def test_swap_only(kmln, refused, tmp_path):
     with open(tmp_path / "swap", "wb") as file:
         file.truncate(4 << 20)
     images.tool("mkswap", "util-linux", "-q", tmp_path / "swap")
-    refused(tmp_path / "swap", 3, "there is no root filesystem to convert", "(swap)", inspect=0)
+    refused(tmp_path / "swap", 3, "there is no root filesystem in it", "(swap)", inspect=0)
 
 
 def test_data_only(refused, tmp_path):
     images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", tmp_path / "data", "8M")
-    refused(tmp_path / "data", 3, "there is no root filesystem to convert", "without /etc and programs",
+    refused(tmp_path / "data", 3, "there is no root filesystem in it", "without /etc and programs",
             inspect=0)
 
 
@@ -289,13 +289,13 @@ def test_no_init(refused, box):
 def test_gpt_without_loader(refused, guest, tmp_path):
     gpt = images.disk(tmp_path / "gpt.raw", 96 << 20, "label: gpt\nstart=2048, size=131072, type=L\n",
                       [(2048, guest("busybox"))])
-    refused(gpt, 3, "the disk has a GPT and no boot loader", inspect=0)
+    refused(gpt, 3, "the disk has a GPT, and no BIOS boot partition", "--boot disk", inspect=0)
 
 
 def test_no_gap(refused, guest, tmp_path):
     """Old tables let the first partition begin at sector 63."""
     disk = guests.partitioned(guest("busybox"), tmp_path / "disk.raw", first_sector=63)
-    refused(disk, 3, "only 32256 bytes are free in front of the first partition; GRUB needs", inspect=0)
+    refused(disk, 3, "only 31744 bytes are free for GRUB, which needs", "--boot disk", inspect=0)
 
 
 def test_own_loader(refused, box, tmp_path):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import faults
 import guests
 import images
 import machines
@@ -278,12 +279,8 @@ def test_killed(small_home, box, tmp_path, force):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_ended(small_home, box, tmp_path, number):
     """Told to end, it leaves nothing either."""
-    with subprocess.Popen([KMLN, "convert", "-q", box, "--to", "kvm", "-o", tmp_path / "out.raw"],
-                          env={**os.environ, "KMLN_HOME": os.fspath(small_home)},
-                          stderr=subprocess.PIPE) as child:
-        images.wait_for_lock(box)
-        child.send_signal(number)
-        assert child.wait(30) != 0
+    assert faults.killed_at([KMLN, "convert", "-q", box, "--to", "kvm", "-o", tmp_path / "out.raw"], "pwrite64",
+                            20, {"KMLN_HOME": small_home}, number_of_signal=number)
     assert os.listdir(tmp_path) == ["box.img"]
 
 

@@ -22,7 +22,7 @@ UNORDERED = {"var/lib/dpkg/status", "var/cache/debconf/config.dat", "var/cache/d
 OF_THE_TOOLS = {"var/lib/dpkg/status-old", "var/cache/debconf/config.dat-old", "var/log/dpkg.log",
                 "var/cache/debconf/templates.dat-old", "etc/ld.so.cache", "var/cache/ldconfig/aux-cache"}
 # what apt would have written, and what only a conversion brings
-OF_KMLN = {"etc/fstab", "etc/inittab", "var/lib/apt/extended_states"}
+OF_KMLN = {"var/lib/kmln", "var/lib/kmln/conversion-1", "etc/fstab", "etc/inittab", "var/lib/apt/extended_states"}
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_unknown_scripts(kmln, convert, guest, small_kernel, tmp_path):
             ("more", script("postinst"), r"what the postinst of linux-image-\S+ \S+ does is not known to kmln"),
             ("trigger", lambda base: (base / "DEBIAN/triggers").write_text("interest /usr\n"),
              r"linux-image-\S+ \S+ has triggers that kmln does not know"),
-            ("config", lambda base: (base / "DEBIAN/config").write_text("#!/bin/sh\n") and
+            ("config", lambda base: (base / "DEBIAN/config").write_text("#!/bin/sh\necho\n") and
              (base / "DEBIAN/config").chmod(0o755), r"what the config of linux-image-\S+ .*")):
         home = tmp_path / name
         deb = small_deb(small_kernel, guest, tmp_path / f"{name}.deb", change)
@@ -276,6 +276,7 @@ def test_hook(guest, converted, small_kernel):
     release = re.search(r"vmlinuz-(\S+)", done.read("/boot/grub/grub.cfg"))[1]
     newer = "6.99.0-1-cloud-amd64"
     done.guest(f"cp -a /lib/modules/{release} /lib/modules/{newer}; cp /boot/vmlinuz-{release} /boot/vmlinuz-{newer}")
+    images.call_kernel(Path(f"{done.folder}/boot/vmlinuz-{newer}"), release, newer)
     done.guest("sed -i 's/^append=/&panic=9/' /etc/kmln/boot.conf")
     before = done.read("/boot/grub/grub.cfg")
     assert f"made /boot/initrd.img-{newer}" in done.guest(f"{HOOKS[0]} {newer} /boot/vmlinuz-{newer}")
