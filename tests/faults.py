@@ -13,9 +13,16 @@ CHANGES = ("pwrite64", "copy_file_range", "fallocate", "ftruncate", "fsync", "fd
            "rename", "renameat2")
 
 
+def _as_from_a_terminal():
+    """Whoever runs the tests in the background lets them ignore these, and children inherit that."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _strace(options, argv, env, timeout):
     return subprocess.run([runner.need_program("strace", "strace"), "-qq", "-o", "/dev/null", *options, "--",
                            *map(str, argv)], capture_output=True, text=True, timeout=timeout,
+                          preexec_fn=_as_from_a_terminal,
                           env={**runner.os.environ, **runner.sanitizer_env(), **{k: str(v) for k, v in env.items()}})
 
 

@@ -442,7 +442,8 @@ static void keep_wanted(struct reader *reader, const char *release)
 	for (size_t i = 0; i < reader->count; i++) {
 		const struct kmln_kernel *k = &reader->kernels[i];
 
-		if ((k->image || k->modules || k->initramfs_ours) && (!release || kmln_eq(k->release, release)))
+		if ((k->image || k->modules || k->initramfs_ours) &&
+			(!release || kmln_eq(k->release, release)))
 			reader->kernels[kept++] = *k;
 	}
 	reader->count = kept;
