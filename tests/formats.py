@@ -56,8 +56,8 @@ def same_disk(facts, raw):
     return image
 
 
-def descriptor(tmp_path, *lines, kind="monolithicFlat", parent="ffffffff"):
-    image = tmp_path / "disk.vmdk"
+def descriptor(tmp_path, *lines, kind="monolithicFlat", parent="ffffffff", name="guest.vmdk"):
+    image = tmp_path / name
     image.write_text("\n".join([
         "# Disk DescriptorFile", "version=1", "CID=fffffffe", f"parentCID={parent}",
         f'createType="{kind}"', "", "# Extent description", *lines, "", "#DDB"]) + "\n")

@@ -191,6 +191,22 @@ static int make_copy(struct kmln_work *work, struct kmln_error *err)
 	return r < 0 ? r : kmln_output_publish(is_raw ? &raw : &output, force, err);
 }
 
+/* A descriptor made of this image counts on where its bytes lie. */
+static int check_not_composite(const struct kmln_work *work, struct kmln_error *err)
+{
+	KMLN_CLEANUP(kmln_composite_fini) struct kmln_composite composite = {0};
+	struct kmln_error ignored;
+
+	if (work->job->force ||
+		kmln_composite_names(&composite, work->job->image, NULL, &ignored) < 0 ||
+		!kmln_composite_uses(&composite, work->job->image))
+		return 0;
+	return kmln_fail(err, EEXIST,
+		"%s beside it is made of this image, and would be of no use afterwards: -O composite "
+		"keeps it, --force does not care",
+		composite.descriptor);
+}
+
 static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
@@ -216,13 +232,20 @@ static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 			"leaves it as it is, -o OUT makes a copy",
 			work->image.source.format);
 	/* a disk that has its loader needs none beside it */
-	if (shift && (kmln_eq(work->job->format, "composite") || !kmln_can_shift(job.path))) {
+	if (shift && (kmln_eq(work->job->format, "composite") ||
+			     !kmln_can_shift(work->image.source.fd))) {
 		r = kmln_composite_names(&composite, job.path, work->job->out, err);
+		if (r == 0)
+			r = kmln_composite_check(&composite, job.path, work->job->force, err);
 		if (r < 0)
 			return r;
 		job.composite = &composite;
 		kmln_note("the disk is %s, made of %s, this image and nothing else",
 			composite.descriptor, composite.head);
+	} else if (shift) {
+		r = check_not_composite(work, err);
+		if (r < 0)
+			return r;
 	}
 	r = kmln_opened_settle(job.path, &work->image, err);
 	return r < 0 ? r : kmln_in_place(&job, err);

@@ -5,8 +5,12 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
 
 #define SECTOR 512
+#define DESCRIPTOR_MAX 65536
 
 void kmln_composite_fini(struct kmln_composite *composite)
 {
@@ -57,6 +61,38 @@ int kmln_composite_names(
 		return kmln_fail(
 			err, KMLN_EUSAGE, "the descriptor needs a name of its own: -o NAME.vmdk");
 	return 0;
+}
+
+int kmln_composite_check(const struct kmln_composite *composite, const char *path, bool force,
+	struct kmln_error *err)
+{
+	const char *const names[] = {composite->descriptor, composite->head, composite->tail};
+	KMLN_FREE char *real = realpath(path, NULL);
+	const char *folder = real ? dirname(real) : ".";
+
+	for (size_t i = 0; i < KMLN_COUNT(names); i++) {
+		KMLN_FREE char *name = kmln_printf("%s/%s", folder, names[i]);
+		struct stat st;
+
+		if (lstat(name, &st) == 0 && (!force || !S_ISREG(st.st_mode)))
+			return kmln_fail(err, EEXIST, "%s is there already%s", name,
+				force ? " and is not a file" : "; --force replaces it");
+	}
+	return 0;
+}
+
+bool kmln_composite_uses(const struct kmln_composite *composite, const char *path)
+{
+	KMLN_FREE char *real = realpath(path, NULL), *name = NULL, *part = NULL;
+	KMLN_BUF struct kmln_buf text = {0};
+	struct kmln_error ignored;
+
+	if (!real)
+		return false;
+	name = kmln_printf("%s/%s", dirname(real), composite->descriptor);
+	part = kmln_printf(" FLAT \"%s\" ", composite->image);
+	return kmln_read_file(name, DESCRIPTOR_MAX, &text, &ignored) == 0 && text.data &&
+	       strstr(text.data, part);
 }
 
 static void add_extent(struct kmln_buf *text, uint64_t bytes, const char *name)

@@ -21,6 +21,11 @@ void kmln_composite_fini(struct kmln_composite *composite);
  */
 int kmln_composite_names(struct kmln_composite *composite, const char *path, const char *out,
 	struct kmln_error *err);
+/* EEXIST where one of the files is there already, beside the image at `path`, unless `force`. */
+int kmln_composite_check(const struct kmln_composite *composite, const char *path, bool force,
+	struct kmln_error *err);
+/* True where the descriptor is there and names this image as one of its parts. */
+bool kmln_composite_uses(const struct kmln_composite *composite, const char *path);
 /*
  * The files to be made: descriptor, head and, where `tail` is not NULL, tail. *text is the
  * descriptor's content, which the caller closes. `bytes` is the image's length. Returns how many.

@@ -35,7 +35,7 @@ static uint64_t edit_bytes(const struct kmln_edits *edits, enum kmln_edit_kind k
 static int make_view(const struct kmln_in_place *job, struct view *view, struct kmln_error *err)
 {
 	const uint64_t front = edit_bytes(job->edits, KMLN_EDIT_SHIFT);
-	const uint64_t behind = edit_bytes(job->edits, KMLN_EDIT_EXTEND);
+	uint64_t behind = edit_bytes(job->edits, KMLN_EDIT_EXTEND);
 	struct kmln_device *base = job->disk->device;
 	KMLN_BLOCKS struct kmln_blocks free_blocks = {0};
 	const struct kmln_edit *cut = kmln_edits_find(job->edits, KMLN_EDIT_COLLAPSE);
@@ -57,6 +57,14 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 	r = kmln_ext_free(base, &job->root, &free_blocks, err);
 	if (r < 0)
 		return r;
+	/* a journal is found by one name: by another the image would look whole */
+	if (st.st_nlink > 1)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the image has %lu names (hard links): in place needs one; -o OUT makes a copy",
+			(unsigned long)st.st_nlink);
+	/* a partition is whole sectors long, a file may be less */
+	if (front && !behind && end % 512)
+		behind = 512 - end % 512;
 	view->overlay = kmln_device_overlay(base);
 	kmln_overlay_write_through(view->overlay, &job->root, free_blocks.block_size,
 		free_blocks.bits, free_blocks.count);

@@ -55,12 +55,16 @@ int kmln_opened_read(
 	int r;
 
 	*opened = (struct kmln_opened){.source.fd = -1, .disk.fd = -1};
-	r = kmln_disk_open(path, flags, &opened->source, err);
-	if (r < 0)
-		return r;
+	/* between opening and locking another kmln may have begun a change, and been killed */
+	do {
+		kmln_disk_close(&opened->source);
+		r = kmln_disk_open(path, flags, &opened->source, err);
+		if (r < 0)
+			return r;
+		r = kmln_disk_lock(&opened->source, flags & KMLN_DISK_WRITE, err);
+	} while (r == 0 && kmln_journal_there(path));
 	opened->disk = opened->source;
 	opened->disk.fd = -1;
-	r = kmln_disk_lock(&opened->source, flags & KMLN_DISK_WRITE, err);
 	if (r == 0)
 		r = kmln_inspect(&opened->disk, &opened->facts, err);
 	if (r == 0)

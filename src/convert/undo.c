@@ -252,7 +252,7 @@ static int change_in_place(struct work *work, struct kmln_error *err)
 			"what was a bare filesystem cannot be one again in a %s image; -o OUT makes a "
 			"raw copy that is",
 			work->image.source.format);
-	if (cut && !kmln_can_shift(work->job->image))
+	if (cut && !kmln_can_shift(work->image.source.fd))
 		return replace_by_copy(work, err);
 	r = kmln_opened_settle(work->job->image, &work->image, err);
 	if (r == 0)

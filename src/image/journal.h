@@ -39,7 +39,7 @@ int kmln_journal_there(const char *path);
 /* Carries out what is there; `disk` is open, writable and locked. */
 int kmln_journal_finish(const char *path, struct kmln_disk *disk, struct kmln_error *err);
 
-/* True where files in the folder of `path` can be made longer in front and cut there. */
-bool kmln_can_shift(const char *path);
+/* True where this very file can be made longer in front and cut there. */
+bool kmln_can_shift(int fd);
 
 #endif

@@ -179,13 +179,21 @@ static int open_data(
 	return r;
 }
 
-/* A plain name beside the descriptor, of a file and not of a link to one, is a part of the image:
- * it was made with it. */
-static bool is_part(const char *path, const char *name)
+/*
+ * A plain name beside the descriptor that begins as the descriptor's own, of a file and not of a
+ * link to one, is a part of the image: it was made with it. Any other name may be another guest's
+ * image.
+ */
+static bool is_part(const char *descriptor, const char *path, const char *name)
 {
+	const char *slash = strrchr(descriptor, '/'), *stem = slash ? slash + 1 : descriptor;
+	size_t length = strlen(stem);
 	struct stat st;
 
-	return !strchr(name, '/') && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+	if (kmln_ends(stem, ".vmdk"))
+		length -= strlen(".vmdk");
+	return !strchr(name, '/') && strncmp(name, stem, length) == 0 && lstat(path, &st) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static int open_extent(struct opening *o, struct kmln_layer *layer, const char *path, size_t i,
@@ -197,7 +205,7 @@ static int open_extent(struct opening *o, struct kmln_layer *layer, const char *
 	uint64_t end;
 	int r;
 
-	if (!(o->flags & KMLN_DISK_BACKING) && !is_part(name, e->name)) {
+	if (!(o->flags & KMLN_DISK_BACKING) && !is_part(path, name, e->name)) {
 		struct stat st;
 
 		if (!strchr(e->name, '/') && lstat(name, &st) < 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCK KMLN_OVERLAY_BLOCK
+#define RUN_MAX (1u << 20)
 #define FIRST_SLOTS 1024 /* a power of two */
 
 struct kept {
@@ -25,6 +26,7 @@ struct overlay {
 	struct kmln_range range;
 	uint32_t block_size; /* 0: nothing */
 	unsigned char *free_blocks;
+	unsigned char *through; /* those of them that were written */
 	uint64_t free_count;
 };
 
@@ -154,6 +156,15 @@ static int put(struct overlay *overlay, const char *data, size_t size, uint64_t 
 	return 0;
 }
 
+static void mark_through(struct overlay *overlay, uint64_t offset, size_t size)
+{
+	uint64_t first = (offset - overlay->range.offset) / overlay->block_size;
+	uint64_t last = (offset + size - 1 - overlay->range.offset) / overlay->block_size;
+
+	for (uint64_t b = first; b <= last; b++)
+		overlay->through[b / 8] |= (unsigned char)(1u << b % 8);
+}
+
 static int overlay_write(struct kmln_device *device, const void *data, size_t size, uint64_t offset,
 	struct kmln_error *err)
 {
@@ -165,8 +176,10 @@ static int overlay_write(struct kmln_device *device, const void *data, size_t si
 		size_t n = run_at(overlay, offset, size, &through);
 		int r = 0;
 
-		if (through)
+		if (through) {
 			r = kmln_device_write(overlay->base, bytes, n, offset, err);
+			mark_through(overlay, offset, n);
+		}
 		if (r == 0)
 			r = put(overlay, bytes, n, offset, through, err);
 		if (r < 0)
@@ -214,6 +227,7 @@ static void overlay_close(struct kmln_device *device)
 		free(overlay->slots[i].bytes);
 	free(overlay->slots);
 	free(overlay->free_blocks);
+	free(overlay->through);
 	free(overlay);
 }
 
@@ -250,6 +264,32 @@ void kmln_overlay_write_through(struct kmln_device *device, const struct kmln_ra
 	free(overlay->free_blocks);
 	overlay->free_blocks = kmln_malloc(bytes + 1);
 	memcpy(overlay->free_blocks, free_blocks, bytes);
+	free(overlay->through);
+	overlay->through = kmln_malloc(bytes + 1);
+	memset(overlay->through, 0, bytes + 1);
+}
+
+int kmln_overlay_each_through(const struct kmln_device *device,
+	int (*fn)(void *data, const struct kmln_range *run, struct kmln_error *err), void *data,
+	struct kmln_error *err)
+{
+	const struct overlay *overlay = (const struct overlay *)device;
+	uint64_t most = overlay->block_size ? RUN_MAX / overlay->block_size : 0;
+	int r = 0;
+
+	for (uint64_t from = 0, to; r == 0 && from < overlay->free_count; from = to) {
+		bool written = overlay->through[from / 8] >> from % 8 & 1;
+		struct kmln_range run = {overlay->range.offset + from * overlay->block_size, 0};
+
+		for (to = from + 1; to < overlay->free_count && to - from < most &&
+				    (bool)(overlay->through[to / 8] >> to % 8 & 1) == written;
+			to++)
+			;
+		run.size = (to - from) * overlay->block_size;
+		if (written)
+			r = fn(data, &run, err);
+	}
+	return r;
 }
 
 static int by_number(const void *a, const void *b)

@@ -21,6 +21,10 @@ struct kmln_device *kmln_device_overlay(struct kmln_device *base);
 void kmln_overlay_write_through(struct kmln_device *overlay, const struct kmln_range *range,
 	uint32_t block_size, const unsigned char *free_blocks, uint64_t count);
 
+/* Calls `fn` for each run of bytes that was written through, in order; a MiB at most each. */
+int kmln_overlay_each_through(const struct kmln_device *overlay,
+	int (*fn)(void *data, const struct kmln_range *run, struct kmln_error *err), void *data,
+	struct kmln_error *err);
 /* Calls `fn` for each kept block in the order of offsets; `size` is less than a block at the end
  * only. */
 int kmln_overlay_each(const struct kmln_device *overlay,

@@ -210,8 +210,8 @@ DESCRIPTORS = [
     ('RW 1 FLAT "guest.img', 3, "without a file"), ('RW 1 FLAT "" 0', 3, "without a file"),
     ('RW 1 FLAT', 3, "without a file"), ('RW', 3, "without extents"), ('', 3, "without extents"),
     ('RW 1 FLAT "missing" 0', 1, "No such file"), ('RW 1 FLAT "/etc/passwd" 0', 3, "--allow-backing"),
-    ('RW 1 FLAT "../guest.img" 0', 3, "--allow-backing"), ('RW 1 FLAT "link" 0', 3, "--allow-backing"),
-    ('RW 1 FLAT ".." 0', 3, "--allow-backing"), ('RW 1 FLAT "fifo" 0', 3, "--allow-backing"),
+    ('RW 1 FLAT "../guest.img" 0', 3, "--allow-backing"), ('RW 1 FLAT "guest-link" 0', 3, "--allow-backing"),
+    ('RW 1 FLAT "other-guest.img" 0', 3, "--allow-backing"), ('RW 1 FLAT ".." 0', 3, "--allow-backing"), ('RW 1 FLAT "guest-fifo" 0', 3, "--allow-backing"),
     ("\n".join(['RW 1 FLAT "guest.img" 0'] * 257), 3, "more than 256 extents"),
     ("\n".join(['RW 9007199254740991 FLAT "guest.img" 0'] * 4), 3, "longer than a disk can be"),
 ]
@@ -220,8 +220,9 @@ DESCRIPTORS = [
 @pytest.mark.parametrize("lines, status, words", DESCRIPTORS)
 def test_hostile_descriptor(refused, guest, tmp_path, lines, status, words):
     guests.copy(guest("busybox"), tmp_path / "guest.img")
-    (tmp_path / "link").symlink_to("/etc/passwd")
-    os.mkfifo(tmp_path / "fifo")
+    guests.copy(guest("busybox"), tmp_path / "other-guest.img")
+    (tmp_path / "guest-link").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "guest-fifo")
     refused(formats.descriptor(tmp_path, lines), status, words)
 
 

@@ -89,13 +89,14 @@ def test_text(kmln, guest, tmp_path):
 def test_composite(inspect, disk, guest, tmp_path):
     """A disk put together of a head and the filesystem where it lies; spaces in a name are no matter."""
     raw = guests.partitioned(guest("busybox"), tmp_path / "whole.raw")
-    (tmp_path / "the head").write_bytes(raw.read_bytes()[:1 << 20])
+    (tmp_path / "guest head").write_bytes(raw.read_bytes()[:1 << 20])
     guests.copy(guest("busybox"), tmp_path / "guest.img")
-    image = formats.descriptor(tmp_path, 'RW 2048 FLAT "the head" 0', 'RW  131072  FLAT "guest.img"',
+    image = formats.descriptor(tmp_path, 'RW 2048 FLAT "guest head" 0', 'RW  131072  FLAT "guest.img"',
                        kind="twoGbMaxExtentFlat")
     formats.same_disk(inspect(image), inspect(raw))
     # a part that lies in the middle of a file, used twice over
-    image = formats.descriptor(tmp_path, 'RW 2048 FLAT "whole.raw" 0', 'RDONLY 131072 FLAT "whole.raw" 2048')
+    image = formats.descriptor(tmp_path, 'RW 2048 FLAT "whole.raw" 0', 'RDONLY 131072 FLAT "whole.raw" 2048',
+                               name="whole.vmdk")
     formats.same_disk(inspect(image), inspect(raw))
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import shutil
+import subprocess
 
 import pytest
 
@@ -151,6 +152,102 @@ def test_a_foreign_journal_is_refused(kmln, box):
     journal.write_bytes(b"something else")
     assert "not a journal" in kmln("inspect", box, expect=3).err
     assert digest(box) == before
+
+
+# --- the journal
+
+def interrupted(box, home):
+    """An image whose change was killed right before room is put in front: its journal is there."""
+    env = {"KMLN_HOME": home}
+    argv = [KMLN, "-q", "convert", box, "--to", "kvm", "--in-place"]
+    trial = guests.copy(box, box.parent / "count.img")
+    calls = faults.count([*argv[:3], trial, *argv[4:]], ("fallocate",), env)["fallocate"]
+    trial.unlink()
+    assert faults.killed_at(argv, "fallocate", calls, env)
+    journal = box.parent / f"{box.name}.kmln-journal"
+    assert journal.exists()
+    return journal
+
+
+def test_an_image_put_back_from_a_copy_is_not_written_over(kmln, box, small_home, tmp_path):
+    """cp keeps the file that the journal was made for, and an administrator does just that."""
+    backup = guests.copy(box, tmp_path / "backup.img")
+    journal = interrupted(box, small_home)
+    box.write_bytes(backup.read_bytes())
+    result = kmln("inspect", box, expect=3)
+    assert "remove the journal" in result.err and journal.exists()
+    assert digest(box) == digest(backup)
+    journal.unlink()
+    kmln("inspect", box, expect=0)
+
+
+def test_an_image_that_a_machine_ran_on_is_not_written_over(kmln, box, small_home):
+    journal = interrupted(box, small_home)
+    with open(box, "r+b") as file:  # what is written through is in free blocks, at the end of what is used
+        file.seek(1024 + 48)  # s_wtime: every mount writes it
+        file.write(b"\1\2\3\4")
+    before = digest(box)
+    assert "changed by something else" in kmln("ls", box, expect=3).err
+    assert digest(box) == before and journal.exists()
+
+
+def test_somebody_elses_journal(kmln, box, small_home, tmp_path):
+    """It says which files are to be written, and root would write them."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    journal = interrupted(box, small_home)
+    os.chown(journal, 65534, 65534)
+    before = digest(box)
+    assert "belongs to somebody else" in kmln("inspect", box, expect=1).err
+    assert digest(box) == before
+    os.chown(journal, 0, 0)
+    assert "now finished" in kmln("inspect", box, expect=0).err
+    assert not journal.exists() and images.clean(box, FIRST)
+
+
+def test_what_is_in_the_way_is_found_before(convert, box):
+    (box.parent / "box.head").write_text("precious")
+    before = digest(box)
+    assert "--force replaces it" in convert(box, "--in-place", "-O", "composite", expect=1).err
+    (box.parent / "box.head").unlink()
+    (box.parent / "box.head").mkdir()
+    assert "is not a file" in convert(box, "--in-place", "-O", "composite", "-f", expect=1).err
+    assert digest(box) == before and {p.name for p in box.parent.iterdir()} == {"box.img", "box.head"}
+
+
+def test_a_descriptor_counts_on_its_image(convert, box):
+    convert(box, "--in-place", "-O", "composite", expect=0)
+    before = digest(box)
+    assert "box.vmdk beside it is made of this image" in convert(box, "--in-place", expect=1).err
+    assert digest(box) == before
+
+
+def test_one_name_only(convert, box, tmp_path):
+    os.link(box, tmp_path / "other.img")
+    before = digest(box)
+    assert "hard links" in convert(box, "--in-place", expect=3).err
+    assert digest(box) == before
+
+
+def test_a_file_that_knows_no_insertion(kmln, convert, box, tmp_path):
+    """It is the image's own file that must take room in front, and not any other beside it."""
+    old = tmp_path / "old.img"
+    old.touch()
+    if subprocess.run(["chattr", "-e", old], capture_output=True).returncode:
+        pytest.skip("the host's filesystem has no files without extents")
+    with open(old, "r+b") as file:
+        file.write(box.read_bytes())
+    assert "old.vmdk" in convert(old, "--in-place", expect=0).err
+    assert not list(tmp_path.glob("*.kmln-journal")) and images.clean(old)
+
+
+def test_an_odd_length(kmln, convert, box):
+    with open(box, "ab") as file:
+        file.write(bytes(313))
+    convert(box, "--in-place", expect=0)
+    assert box.stat().st_size % 512 == 0 and images.clean(box, FIRST)
+    kmln("undo", box, expect=0)
+    assert images.clean(box)
 
 
 def state(image, before, after):
