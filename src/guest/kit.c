@@ -176,7 +176,8 @@ static int run_tool(struct kmln_error *err, const char *package, const char *con
 }
 
 /* The finished folder gets its name; one of the same release gives way. */
-static int publish(const char *stage, const char *kit, const char *cache, struct kmln_error *err)
+static int publish(const char *stage, int stage_lock, const char *kit, const char *cache,
+	struct kmln_error *err)
 {
 	KMLN_FD int lock = lock_folder(cache, LOCK_EX), in_use = -1;
 
@@ -185,6 +186,8 @@ static int publish(const char *stage, const char *kit, const char *cache, struct
 	/* a thousand files at once: no module may be empty after a power cut */
 	if (syncfs(lock) < 0)
 		return kmln_fail_sys(err, errno, "%s", cache);
+	/* from here on it is a kit, and whoever makes the same one next may put it away */
+	flock(stage_lock, LOCK_UN);
 	if (rename(stage, kit) == 0)
 		return kmln_sync_parent(kit, err);
 	if (renameat2(AT_FDCWD, stage, AT_FDCWD, kit, RENAME_EXCHANGE) < 0)
@@ -197,7 +200,8 @@ static int publish(const char *stage, const char *kit, const char *cache, struct
 }
 
 /* modules.dep and our initramfs; then it is a kit. */
-static int finish(const char *stage, const char *release, const char *cache, struct kmln_error *err)
+static int finish(
+	const char *stage, int lock, const char *release, const char *cache, struct kmln_error *err)
 {
 	const char *const depmod[] = {"depmod", "-b", stage, release, NULL};
 	KMLN_FREE char *modules = kmln_printf("/usr/lib/modules/%s", release);
@@ -213,7 +217,7 @@ static int finish(const char *stage, const char *release, const char *cache, str
 		r = kmln_initramfs_build(tree, modules, &bytes, err);
 	if (r == 0)
 		r = kmln_replace_file(initramfs, bytes.data, bytes.size, 0644, err);
-	return r < 0 ? r : publish(stage, kit, cache, err);
+	return r < 0 ? r : publish(stage, lock, kit, cache, err);
 }
 
 /* Debian moved /lib into /usr: kits have everything there, and a link for those who look in /lib.
@@ -354,7 +358,7 @@ static int add_deb(const char *path, const char *const *with, const char *cache,
 	if (r == 0)
 		r = keep_packages(path, with, stage, &list, whole, err);
 	if (r == 0)
-		r = finish(stage, *release, cache, err);
+		r = finish(stage, lock, *release, cache, err);
 	if (r < 0)
 		kmln_remove_folder(stage, &ignored);
 	return r;
@@ -386,7 +390,7 @@ static int add_copy(const char *folder, const struct kmln_kernel *kernel, const 
 	if (r == 0)
 		r = settle_lib(stage, err);
 	if (r == 0)
-		r = finish(stage, kernel->release, cache, err);
+		r = finish(stage, lock, kernel->release, cache, err);
 	if (r < 0)
 		kmln_remove_folder(stage, &ignored);
 	return r;
