@@ -35,9 +35,6 @@ struct kmln_disk {
 };
 #define KMLN_DISK KMLN_CLEANUP(kmln_disk_close)
 
-#define KMLN_DISK_IN_USE \
-	"in use: a running machine (UML, QEMU) or another kmln has it open; stop that first"
-
 /*
  * Opens an image. Raw ones and flat VMDKs are read by kmln itself, others by a confined
  * qemu-storage-daemon that ends with the disk. Fails with KMLN_EINVALID for what cannot be an image

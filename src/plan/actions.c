@@ -9,6 +9,7 @@
 #define WIDTH 88
 
 static const char *const kind_names[KMLN_ACTION_KINDS] = {
+	[KMLN_ACTION_SERVE] = "serve",
 	[KMLN_ACTION_SPAWN] = "spawn",
 	[KMLN_ACTION_EXPECT] = "expect",
 	[KMLN_ACTION_SEND] = "send",

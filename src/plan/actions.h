@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 enum kmln_action_kind {
+	KMLN_ACTION_SERVE, /* start the program that serves the node's disk; see run/daemon.h */
 	KMLN_ACTION_SPAWN, /* start the node */
 	KMLN_ACTION_EXPECT, /* until `text`, a POSIX extended regex, appears on its console */
 	KMLN_ACTION_SEND, /* type `text` on its console */
@@ -26,7 +27,7 @@ struct kmln_action_link {
 	const char *name, *target;
 };
 
-/* What SPAWN starts. Everything is in the pool of the actions. */
+/* What SERVE and SPAWN start. Everything is in the pool of the actions. */
 struct kmln_spawn {
 	const char *const *argv; /* whole, confinement included; argv[0] is a path; NULL-ended */
 	const char *const *env; /* "NAME=value": the whole environment; NULL-ended */
@@ -45,7 +46,7 @@ struct kmln_action {
 	const char *why; /* a few words for people, or NULL */
 	const char *text; /* EXPECT, SEND */
 	unsigned timeout; /* EXPECT, WAIT, ATTACH: seconds since the spawn; 0: no limit */
-	const struct kmln_spawn *spawn; /* SPAWN */
+	const struct kmln_spawn *spawn; /* SERVE, SPAWN */
 };
 
 struct kmln_actions {

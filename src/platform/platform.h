@@ -41,6 +41,8 @@ struct kmln_launch {
 	const char *disk; /* the image, raw; with `nodes` only a name for it */
 	const char
 		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
+	bool served; /* UML: `disk` is a socket, on which a daemon speaks vhost-user-blk; needs an
+		      * initramfs with virtio_blk */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
 	bool read_only; /* the guest sees a disk that it cannot write; `snapshot` goes before */
 	bool snapshot; /* the image is only read, and what the guest writes is thrown away */

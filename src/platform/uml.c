@@ -3,7 +3,7 @@
  * User-Mode Linux: the kernel is a program. It needs no permission and no driver of the guest, and
  * its console is the first serial line, as in QEMU, so that one image serves both.
  */
-#include "platform/platform.h"
+#include "platform/uml.h"
 
 #include <string.h>
 #include <sys/ptrace.h>
@@ -15,6 +15,8 @@
 
 #define PROGRAM "linux.uml"
 #define PACKAGE "user-mode-linux"
+#define DISK "ubda"
+#define MODULES "/usr/lib/uml/modules"
 
 /* Adds each word of the text as an argument; UML joins its arguments with blanks again. */
 static void add_words(struct kmln_strv *argv, const char *text)
@@ -31,6 +33,7 @@ static void add_words(struct kmln_strv *argv, const char *text)
 static int uml_launch(
 	const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err)
 {
+	const char *disk = launch->served ? KMLN_UML_SERVED : DISK;
 	bool writable = launch->snapshot || !launch->read_only;
 	int r = kmln_launch_check(launch, err);
 
@@ -45,18 +48,24 @@ static int uml_launch(
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux is its own kernel: it cannot start %s", launch->kernel);
 	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
-	/* `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
+	if (launch->served && !launch->initramfs)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"User-Mode Linux needs an initramfs for a disk that is served to it");
+	/* 2: the kind of virtio device that is a disk.
+	 * `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
 	 * makes UML open the file that such a head names */
-	if (!launch->snapshot)
+	if (launch->served)
+		kmln_strv_printf(argv, "virtio_uml.device=%s:2", launch->disk);
+	else if (!launch->snapshot)
 		kmln_strv_printf(argv, "ubd0%s=%s", writable ? "d" : "rd", launch->disk);
 	else if (launch->overlay)
 		kmln_strv_printf(argv, "ubd0=%s,%s", launch->overlay, launch->disk);
 	else
 		kmln_strv_printf(argv, "ubd0=%s/disk.cow,%s", launch->run, launch->disk);
 	if (launch->partition)
-		kmln_strv_printf(argv, "root=/dev/ubda%u", launch->partition);
+		kmln_strv_printf(argv, "root=/dev/%s%u", disk, launch->partition);
 	else
-		kmln_strv_add(argv, "root=/dev/ubda");
+		kmln_strv_printf(argv, "root=/dev/%s", disk);
 	kmln_strv_add(argv, writable ? "rw" : "ro");
 	kmln_strv_printf(argv, "mem=%lluM", (unsigned long long)kmln_launch_mib(launch));
 	/* console 1 to 15 and further serial lines stay unconnected: no terminal windows */
@@ -138,6 +147,23 @@ static void try_ptrace(const void *unused, void *answer)
 	*(int *)answer = ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ? errno : 0;
 }
 
+int kmln_uml_find_modules(struct kmln_pool *pool, const char *program, const char **folder,
+	const char **release, struct kmln_error *err)
+{
+	const char *name;
+
+	*folder = MODULES;
+	*release = kmln_look_version(pool, kmln_look_ask(pool, program, "--version", NULL, NULL));
+	if (!*release)
+		return kmln_fail(err, KMLN_ELACK, "%s does not tell its version", program);
+	name = kmln_pool_printf(pool, MODULES "/%s/modules.dep", *release);
+	return access(name, R_OK) == 0 ? 0
+				       : kmln_fail(err, KMLN_ELACK,
+						 "the modules of %s are not in " MODULES
+						 "/%s (Debian package " PACKAGE ")",
+						 program, *release);
+}
+
 static int uml_probe(struct kmln_pool *pool, struct kmln_probe *probe, struct kmln_error *err)
 {
 	const char *binary = kmln_find_program(pool, PROGRAM), *lacking, *words;
@@ -157,7 +183,7 @@ static int uml_probe(struct kmln_pool *pool, struct kmln_probe *probe, struct km
 	if (!version)
 		return kmln_probe_end(probe, "broken",
 			kmln_pool_printf(pool, "%s does not tell its version", binary));
-	modules = kmln_pool_printf(pool, "/usr/lib/uml/modules/%s", version);
+	modules = kmln_pool_printf(pool, MODULES "/%s", version);
 	kmln_probe_add(
 		pool, probe, "modules", access(modules, R_OK) == 0 ? modules : NULL, PACKAGE);
 	lacking = look_at_config(
@@ -179,7 +205,7 @@ const struct kmln_platform kmln_platform_uml = {
 	.name = "uml",
 	.summary = "User-Mode Linux: the kernel as an ordinary program",
 	.console = "ttyS0",
-	.disk = "ubda",
+	.disk = DISK,
 	.probe = uml_probe,
 	.launch = uml_launch,
 };
