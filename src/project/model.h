@@ -132,9 +132,8 @@ struct kmln_host {
 	struct kmln_value boot_order, term, color, nice, owner, group, sudo, nameserver,
 		root_passwd, family, devfs, service_host, hosts_file, work;
 	struct kmln_value vncdisplay, vncpasswd, vnckeymap, lvm, lvm_vg, lvm_snapshot, filepath,
-		location, locking, lock_dir, lock_timeout, modules_dir, roles, dyndns, vtun,
-		copy_modules;
-	struct kmln_rows after, ready, forwards;
+		location, locking, lock_dir, lock_timeout, modules_dir, dyndns, vtun, copy_modules;
+	struct kmln_rows after, ready, forwards, roles;
 	struct kmln_rows users, files, mounts, modules, startup, shutdown, packages, ssh_keys,
 		xen_extra;
 	struct kmln_group *groups;

@@ -124,8 +124,8 @@ struct kmln_keyword {
 	const char *why; /* IDLE, REFUSED: a clause, what to do instead */
 };
 
-/* All keywords, blocks first, in the order of documents; `name` NULL ends them. */
-extern const struct kmln_keyword kmln_keywords[];
+/* All keywords, in the order of documents: the first for NULL, NULL behind the last. */
+const struct kmln_keyword *kmln_keyword_next(const struct kmln_keyword *keyword);
 
 /*
  * The keyword of this name in a block; where a name is both a block and an item (kvm), `block` says
