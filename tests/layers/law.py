@@ -18,10 +18,12 @@ ROOMS = {
     "image": ["boot", "text", "run"],
     "run": ["tree"],
     "platform": ["plan", "text"],
+    "project": ["platform", "text"],
     "guest": ["platform", "image"],
     "convert": ["guest", "image", "run"],
     "agent": ["boot", "run"],
-    "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "guest", "convert"],
+    "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "project",
+            "guest", "convert"],
 }
 
 # The agent's init program runs before anything else in a guest: libc alone.
