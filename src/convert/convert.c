@@ -21,7 +21,7 @@
 
 #define MIB (1ull << 20)
 
-static void work_fini(struct kmln_work *work)
+void kmln_work_fini(struct kmln_work *work)
 {
 	kmln_beside_fini(&work->beside);
 	kmln_edits_fini(&work->edits);
@@ -204,25 +204,31 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 				    job->out);
 }
 
-int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+int kmln_work_begin(struct kmln_work *work, const struct kmln_convert *job, struct kmln_error *err)
 {
-	KMLN_CLEANUP(work_fini)
-	struct kmln_work work = {
+	int r;
+
+	*work = (struct kmln_work){
 		.job = job,
 		.image = {.source.fd = -1, .disk.fd = -1},
 		.pool = kmln_pool_new(),
 	};
-	int r = check_names(job, err);
+	kmln_edits_init(&work->edits, work->pool);
+	r = check_names(job, err);
+	if (r == 0)
+		r = read_source(work, err);
+	if (r == 0)
+		r = prepare(work, err);
+	if (r == 0)
+		r = kmln_work_plan(work, work->image.facts, &work->edits, err);
+	return r < 0 ? r : check_room(work, err);
+}
 
-	kmln_edits_init(&work.edits, work.pool);
-	if (r == 0)
-		r = read_source(&work, err);
-	if (r == 0)
-		r = prepare(&work, err);
-	if (r == 0)
-		r = kmln_work_plan(&work, work.image.facts, &work.edits, err);
-	if (r == 0)
-		r = check_room(&work, err);
+int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+{
+	KMLN_WORK struct kmln_work work;
+	int r = kmln_work_begin(&work, job, err);
+
 	if (r == 0)
 		warn(work.image.facts);
 	if (r == 0 && job->show)
