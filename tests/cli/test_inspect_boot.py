@@ -8,7 +8,6 @@ import time
 import pytest
 
 import images
-import trees
 from trees import Link
 
 

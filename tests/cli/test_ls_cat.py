@@ -5,7 +5,6 @@ stay names, and damage is told and walked around."""
 import hashlib
 import json
 import os
-import subprocess
 import time
 
 import pytest
