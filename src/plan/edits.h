@@ -64,6 +64,7 @@ struct kmln_edit {
 	uint32_t replaces_mtime_ns;
 	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
 		      */
+	bool anew; /* PUT: what is replaced goes first, so mode and owner become those above */
 	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
 	/* Edits of one group that follow each other are one line for people: "package kmod". */
 	const char *group;
