@@ -316,6 +316,9 @@ int kmln_set_text(struct kmln_set *set, const char *path, uint32_t mode, const c
 	*text = find_text(set, path, real);
 	if (!*text)
 		*text = add_text(set, file, real);
+	if ((*text)->wanted)
+		return 0;
+	(*text)->wanted = true;
 	(*text)->by = set->by;
 	(*text)->why = why;
 	(*text)->mode = mode;

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sum.h"
@@ -172,8 +173,24 @@ void kmln_set_note(struct kmln_set *set, const char *kind, ...)
 		set->pool, &set->after.items, &set->after.count, sizeof(note)) = note;
 }
 
-void kmln_set_print_notes(const struct kmln_set *set, struct kmln_buf *out)
+static int compare_notes(const void *a, const void *b)
 {
+	const struct kmln_set_note *left = a, *right = b;
+	int order = strcmp(left->kind, right->kind);
+
+	for (size_t i = 0; !order && i < KMLN_SET_WORDS; i++)
+		order = i >= left->count || i >= right->count
+				? (left->count > right->count) - (left->count < right->count)
+				: strcmp(left->words[i], right->words[i]);
+	return order;
+}
+
+/* In an order of its own: the first plan of a guest and the next one find things in other orders.
+ */
+void kmln_set_print_notes(struct kmln_set *set, struct kmln_buf *out)
+{
+	if (set->after.count)
+		qsort(set->after.items, set->after.count, sizeof(*set->after.items), compare_notes);
 	kmln_buf_str(out, set->after.count ? HEAD : "");
 	for (size_t i = 0; i < set->after.count; i++) {
 		const struct kmln_set_note *note = &set->after.items[i];

@@ -39,7 +39,8 @@ struct kmln_set_notes {
 struct kmln_set_text {
 	const char *path, *real;
 	const struct kmln_known_file *file;
-	const char *by, *why; /* of the last kind that wanted something in it */
+	const char *by, *why; /* of the first kind that wanted something in it */
+	bool wanted;
 	uint32_t mode, uid, gid; /* if it is new */
 	struct kmln_buf text;
 	struct kmln_edit *edit; /* an edit of it that the plan had already; or NULL */
@@ -91,8 +92,8 @@ struct kmln_set_note *kmln_set_before(
 	const struct kmln_set *set, const char *kind, const char *about, const char *second);
 /* Adds a line, once; words up to a NULL. */
 void kmln_set_note(struct kmln_set *set, const char *kind, ...) __attribute__((sentinel));
-/* The text of set->after. */
-void kmln_set_print_notes(const struct kmln_set *set, struct kmln_buf *out);
+/* The text of set->after, which it sorts. */
+void kmln_set_print_notes(struct kmln_set *set, struct kmln_buf *out);
 
 /* ---- changing ---- */
 
