@@ -219,7 +219,11 @@ static void print_put(
 	const char *size = kmln_plan_bytes(edits->pool, e->size);
 	char *object;
 
-	if (e->replaces)
+	if (e->replaces && e->anew)
+		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s in place of %s", e->path,
+			e->mode, e->uid, e->gid, size,
+			kmln_plan_bytes(edits->pool, e->replaces_size));
+	else if (e->replaces)
 		object = kmln_pool_printf(edits->pool, "%s, %s in place of %s", e->path, size,
 			kmln_plan_bytes(edits->pool, e->replaces_size));
 	else

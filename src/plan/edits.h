@@ -64,6 +64,7 @@ struct kmln_edit {
 	uint32_t replaces_mtime_ns;
 	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
 		      */
+	bool anew; /* PUT: what is replaced goes first, so mode and owner become those above */
 	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
 	/* PUT: whose plan shows this same change already; NULL: it is shown here. */
 	const char *shown_by;
