@@ -53,6 +53,8 @@ struct kmln_cluster {
 #define KMLN_CLUSTER KMLN_CLEANUP(kmln_cluster_fini)
 void kmln_cluster_fini(struct kmln_cluster *cluster);
 
+struct kmln_shared; /* host-settings.h */
+
 struct kmln_cluster_wish {
 	const char *platform; /* for hosts that leave it open (`platform auto`); NULL: decided here
 			       */
@@ -65,6 +67,7 @@ struct kmln_cluster_wish {
  * here, KMLN_EINVALID for an image that cannot be used; nothing is made or started.
  */
 int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *model,
-	const struct kmln_cluster_wish *wish, struct kmln_pool *pool, struct kmln_error *err);
+	const struct kmln_cluster_wish *wish, struct kmln_shared *shared, struct kmln_pool *pool,
+	struct kmln_error *err);
 
 #endif

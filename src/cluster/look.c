@@ -13,14 +13,18 @@
 
 #include "base/file.h"
 #include "base/md5.h"
+#include "cluster/host-settings.h"
 #include "convert/foresee.h"
+#include "image/ext.h"
 #include "image/inspect.h"
 #include "platform/look.h"
 #include "project/images.h"
 #include "project/names.h"
+#include "run/apply.h"
 
 struct look {
 	struct kmln_cluster *cluster;
+	struct kmln_settings all; /* of the hosts of the base that is looked at */
 	const struct kmln_cluster_wish *wish;
 	struct kmln_names bases; /* by the names that the project gives them */
 	struct kmln_probe probes[8]; /* in the order of kmln_platforms */
@@ -39,8 +43,7 @@ void kmln_cluster_fini(struct kmln_cluster *cluster)
 /* ---- images ---- */
 
 /* A copy is of this very file: one that is changed, or another of its name, gets one of its own. */
-static char *prepared_path(
-	struct kmln_pool *pool, const char *path, const struct stat *st)
+static char *prepared_path(struct kmln_pool *pool, const char *path, const struct stat *st)
 {
 	const char *name = strrchr(path, '/') + 1;
 	const char *key = kmln_pool_printf(pool, "%s\n%llu %llu %lld %lld.%09ld", path,
@@ -59,32 +62,46 @@ static char *prepared_path(
 		kmln_pool_printf(pool, "prepared/%s-%.12s.raw", n ? plain : "image", sum));
 }
 
-static int read_prepared(struct kmln_base *base, struct kmln_error *err)
+/* What the settings of its hosts must know. */
+static void look_further(void *data, struct kmln_tree *tree, struct kmln_facts *facts)
+{
+	const struct look *look = data;
+
+	kmln_settings_inspect(tree, facts, &look->all);
+}
+
+static int read_prepared(struct look *look, struct kmln_base *base, struct kmln_error *err)
 {
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
+	KMLN_TREE struct kmln_tree *tree = NULL;
 	int r = kmln_disk_open(base->prepared, KMLN_DISK_SHARED, &disk, err);
 
 	if (r == 0)
 		r = kmln_inspect(&disk, &base->facts, err);
-	base->size = disk.size;
-	return r < 0 ? kmln_wrap(err, "%s", base->prepared) : 0;
+	if (r == 0 && !base->facts->root)
+		r = kmln_fail(
+			err, KMLN_EINVALID, "no root filesystem: %s", base->facts->root_problem);
+	if (r == 0)
+		r = kmln_tree_ext(disk.device, &base->facts->root->range, false, &tree, err);
+	if (r < 0)
+		return kmln_wrap(err, "%s", base->prepared);
+	look_further(look, tree, base->facts);
+	return 0;
 }
 
 /* A machine of QEMU's is given the kernel from beside; UML needs none. Both find root by UUID. */
-static int foresee(struct kmln_base *base, struct kmln_error *err)
+static int foresee(struct look *look, struct kmln_base *base, struct kmln_error *err)
 {
 	const struct kmln_convert job = {
 		.image = base->path,
 		.to = kmln_platform_find("qemu"),
 		.format = "raw",
 		.form = KMLN_BOOT_DIRECT,
+		.grow = true,
 		.dry_run = true,
 	};
-	int r = kmln_foresee(&job, &base->edits, &base->facts, err);
 
-	if (r == 0)
-		base->size = base->facts->size;
-	return r;
+	return kmln_foresee(&job, &base->edits, &base->facts, look_further, look, err);
 }
 
 static int look_at_base(
@@ -103,7 +120,35 @@ static int look_at_base(
 	*(struct kmln_base **)kmln_pool_append(
 		cluster->pool, &cluster->bases, &cluster->base_count, sizeof(base)) = base;
 	*found = base;
-	return access(base->prepared, R_OK) == 0 ? read_prepared(base, err) : foresee(base, err);
+	return 0;
+}
+
+/* Once it is known who uses it. */
+static int read_base(struct look *look, struct kmln_shared *shared, struct kmln_base *base,
+	struct kmln_error *err)
+{
+	const struct kmln_cluster *cluster = look->cluster;
+	const struct kmln_edit *resize;
+	int r = kmln_all_settings(
+		shared, cluster->hosts, cluster->model->host_count, base, &look->all, err);
+
+	if (r == 0)
+		r = access(base->prepared, R_OK) == 0 ? read_prepared(look, base, err)
+						      : foresee(look, base, err);
+	if (r < 0)
+		return kmln_wrap(err, "%s", base->path);
+	/* it grows where the kernel has no room */
+	resize = kmln_edits_find(&base->edits, KMLN_EDIT_RESIZE);
+	base->size = resize ? resize->size : base->facts->size;
+	return 0;
+}
+
+/* The default of MLN's is no wish. */
+static uint64_t disk_size(const struct kmln_host *host, const struct kmln_base *base)
+{
+	if (host->free_space.from)
+		return base->size + host->free_space.number;
+	return host->size.from && host->size.number > base->size ? host->size.number : base->size;
 }
 
 static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_error *err)
@@ -120,8 +165,8 @@ static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_
 			"an overlay over it",
 			host->name.text, name);
 	if (!base) {
-		path = kmln_image_find(look->cluster->pool, look->wish->folder, name,
-			host->root_is_template);
+		path = kmln_image_find(
+			look->cluster->pool, look->wish->folder, name, host->root_is_template);
 		if (!path)
 			return kmln_fail(err, KMLN_EINVALID, "host %s: there is no image %s",
 				host->name.text, name);
@@ -130,14 +175,7 @@ static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_
 			kmln_names_add(&look->bases, name, strlen(name), base);
 	}
 	placed->base = base;
-	if (r < 0)
-		return r;
-	/* the default of MLN's is no wish */
-	placed->size = host->size.from && host->size.number > base->size ? host->size.number
-									 : base->size;
-	if (host->free_space.from)
-		placed->size = base->size + host->free_space.number;
-	return 0;
+	return r;
 }
 
 /* ---- platforms ---- */
@@ -147,8 +185,8 @@ static const struct kmln_probe *probe(struct look *look, const char *name, struc
 	for (size_t i = 0; kmln_platforms[i]; i++) {
 		if (!kmln_eq(kmln_platforms[i]->name, name))
 			continue;
-		if (!look->probed[i] && kmln_platforms[i]->probe(look->cluster->pool,
-						&look->probes[i], err) < 0)
+		if (!look->probed[i] &&
+			kmln_platforms[i]->probe(look->cluster->pool, &look->probes[i], err) < 0)
 			return NULL;
 		look->probed[i] = true;
 		return &look->probes[i];
@@ -176,8 +214,7 @@ static const char *choose(
 		*why = "no KVM, and no User-Mode Linux";
 	if (kvm)
 		return "kvm";
-	return uml && !(qemu && (placed->cpus > 1 ||
-				       kmln_eq(placed->host->work.text, "syscalls")))
+	return uml && !(qemu && (placed->cpus > 1 || kmln_eq(placed->host->work.text, "syscalls")))
 		       ? "uml"
 		       : "qemu";
 }
@@ -248,8 +285,8 @@ static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err
 		return kmln_fail(err, KMLN_ELACK,
 			"qemu-system-x86_64 is not installed (Debian package qemu-system-x86)");
 	if (cluster->model->switch_count && !p->vde_switch)
-		return kmln_fail(err, KMLN_ELACK,
-			"vde_switch is not installed (Debian package vde-switch)");
+		return kmln_fail(
+			err, KMLN_ELACK, "vde_switch is not installed (Debian package vde-switch)");
 	return 0;
 }
 
@@ -258,18 +295,18 @@ static const char *uml_initramfs(struct kmln_cluster *cluster)
 {
 	const char *version = cluster->programs.uml
 				      ? kmln_look_version(cluster->pool,
-						kmln_look_ask(cluster->pool,
-							cluster->programs.uml, "--version", NULL,
-							NULL))
+						kmln_look_ask(cluster->pool, cluster->programs.uml,
+							"--version", NULL, NULL))
 				      : NULL;
 
 	return kmln_folder(cluster->pool, KMLN_FOLDER_CACHE,
-		kmln_pool_printf(cluster->pool, "prepared/uml-%s.initramfs",
-			version ? version : "unknown"));
+		kmln_pool_printf(
+			cluster->pool, "prepared/uml-%s.initramfs", version ? version : "unknown"));
 }
 
 int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *model,
-	const struct kmln_cluster_wish *wish, struct kmln_pool *pool, struct kmln_error *err)
+	const struct kmln_cluster_wish *wish, struct kmln_shared *shared, struct kmln_pool *pool,
+	struct kmln_error *err)
 {
 	struct look look = {.cluster = cluster, .wish = wish, .bases = {.pool = pool}};
 	int r = 0;
@@ -289,6 +326,10 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 		if (r == 0)
 			r = find_base(&look, placed, err);
 	}
+	for (size_t i = 0; r == 0 && i < cluster->base_count; i++)
+		r = read_base(&look, shared, cluster->bases[i], err);
+	for (size_t i = 0; r == 0 && i < model->host_count; i++)
+		cluster->hosts[i].size = disk_size(model->hosts[i], cluster->hosts[i].base);
 	if (r == 0)
 		r = look_at_programs(cluster, err);
 	if (r == 0)

@@ -28,8 +28,8 @@ static struct kmln_sandbox walls(const struct kmln_cluster *cluster, struct kmln
 	return sandbox;
 }
 
-static struct kmln_spawn *add_spawn(struct kmln_actions *actions, enum kmln_action_kind kind,
-	const char *node, const char *why)
+static struct kmln_spawn *add_spawn(
+	struct kmln_actions *actions, enum kmln_action_kind kind, const char *node, const char *why)
 {
 	struct kmln_spawn *spawn = kmln_pool_alloc(actions->pool, sizeof(*spawn));
 	struct kmln_action *action = kmln_actions_add(actions, kind, node);
@@ -84,8 +84,7 @@ static struct net cable_net(const struct kmln_cluster *cluster, const struct kml
 static const char *share_net(
 	struct kmln_sandbox *sandbox, const struct net *net, bool external, struct kmln_pool *pool)
 {
-	const char *inside =
-		kmln_sandbox_share(sandbox, net->host, net->name, KMLN_ACCESS_WRITE);
+	const char *inside = kmln_sandbox_share(sandbox, net->host, net->name, KMLN_ACCESS_WRITE);
 
 	return external ? inside : kmln_pool_printf(pool, "%s/sw", inside);
 }
@@ -95,8 +94,7 @@ static void plan_switch(const struct kmln_cluster *cluster, const struct net *ne
 {
 	struct kmln_sandbox sandbox = walls(cluster, actions->pool);
 	KMLN_STRV struct kmln_strv argv = {0};
-	const char *folder =
-		kmln_sandbox_share(&sandbox, net->host, net->name, KMLN_ACCESS_WRITE);
+	const char *folder = kmln_sandbox_share(&sandbox, net->host, net->name, KMLN_ACCESS_WRITE);
 
 	kmln_strv_adds(&argv, cluster->programs.vde_switch, "-s", NULL);
 	kmln_strv_printf(&argv, "%s/sw", folder);
@@ -108,8 +106,8 @@ static void plan_switch(const struct kmln_cluster *cluster, const struct net *ne
 		kmln_strv_add(&argv, "-n");
 		kmln_strv_printf(&argv, "%zu", ports);
 	}
-	kmln_sandbox_spawn(&sandbox, &argv, NULL, actions,
-		add_spawn(actions, KMLN_ACTION_SPAWN, node, why));
+	kmln_sandbox_spawn(
+		&sandbox, &argv, NULL, actions, add_spawn(actions, KMLN_ACTION_SPAWN, node, why));
 	add_ready(actions, node, "sw/ctl can be connected to");
 }
 
@@ -122,7 +120,8 @@ static int plan_cable(const struct kmln_cluster *cluster, const struct kmln_host
 	const struct kmln_impairment *i = &interface->impairment;
 	const struct net end = cable_net(cluster, host, interface, pool);
 	const struct net main = switch_net(cluster, interface->on, pool);
-	const char *node = kmln_pool_printf(pool, "wire %s.%s", host->name.text, interface->name.text);
+	const char *node =
+		kmln_pool_printf(pool, "wire %s.%s", host->name.text, interface->name.text);
 	struct kmln_sandbox sandbox = walls(cluster, pool);
 	KMLN_STRV struct kmln_strv argv = {0};
 	const char *near_end, *far_end;
@@ -193,8 +192,8 @@ static int plan_uplink(const struct kmln_cluster *cluster, const struct kmln_swi
 			continue;
 		kmln_ip_text(address, ip, false);
 		kmln_strv_add(&argv, "--forward");
-		kmln_strv_printf(&argv, "%s:%u:%s:%u", f->udp ? "udp" : "tcp", f->from, address,
-			f->to);
+		kmln_strv_printf(
+			&argv, "%s:%u:%s:%u", f->udp ? "udp" : "tcp", f->from, address, f->to);
 	}
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, actions,
 		add_spawn(actions, KMLN_ACTION_SPAWN, node, "the way out, and the forwards"));
@@ -256,8 +255,8 @@ static int plug(const struct kmln_cluster *cluster, const struct kmln_host *host
 		net = impaired ? cable_net(cluster, host, interface, sandbox->pool)
 			       : switch_net(cluster, interface->on, sandbox->pool);
 		cards[i].link = KMLN_LINK_VDE;
-		cards[i].to = share_net(sandbox, &net, !impaired && interface->on->is_external,
-			sandbox->pool);
+		cards[i].to = share_net(
+			sandbox, &net, !impaired && interface->on->is_external, sandbox->pool);
 	}
 	launch->cards = cards;
 	launch->card_count = host->interface_count;
@@ -307,8 +306,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 		.folder = served,
 		.socket_folder = served,
 	};
-	int r = kmln_storage_plan(&disk, pool,
-		add_spawn(actions, KMLN_ACTION_SERVE, name, "its disk"), err);
+	int r = kmln_storage_plan(
+		&disk, pool, add_spawn(actions, KMLN_ACTION_SERVE, name, "its disk"), err);
 
 	launch->program = kmln_starts(cluster->programs.uml, "/usr/")
 				  ? cluster->programs.uml
@@ -317,8 +316,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	launch->served = true;
 	launch->disk = kmln_pool_printf(pool, "%s/" KMLN_STORAGE_SOCKET,
 		kmln_sandbox_share(sandbox, served, "served", KMLN_ACCESS_READ));
-	launch->initramfs = kmln_sandbox_share(
-		sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
+	launch->initramfs =
+		kmln_sandbox_share(sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
 }
@@ -356,8 +355,8 @@ static const char *ready_when(const struct kmln_host *host, struct kmln_pool *po
 {
 	const struct kmln_row *row = host->ready.count ? &host->ready.items[0] : NULL;
 	const char *kind = row ? row->cells[KMLN_READY_KIND].text : "agent";
-	const char *what = row && row->count > KMLN_READY_WHAT ? row->cells[KMLN_READY_WHAT].text
-							       : NULL;
+	const char *what =
+		row && row->count > KMLN_READY_WHAT ? row->cells[KMLN_READY_WHAT].text : NULL;
 
 	if (kmln_eq(kind, "port"))
 		return kmln_pool_printf(pool, "port %s can be connected to", what);
@@ -389,8 +388,8 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 	if (placed->host->swap.number) {
 		const char **disks = kmln_pool_array(pool, 2, sizeof(*disks));
 
-		disks[0] = kmln_sandbox_share(&sandbox, kmln_swap_path(cluster, placed, pool),
-			"swap", KMLN_ACCESS_WRITE);
+		disks[0] = kmln_sandbox_share(
+			&sandbox, kmln_swap_path(cluster, placed, pool), "swap", KMLN_ACCESS_WRITE);
 		launch.disks = disks;
 	}
 	r = uml ? start_uml(cluster, placed, &sandbox, &launch, actions, err)
@@ -403,8 +402,8 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 		return kmln_wrap(err, "host %s", name);
 	spawn = add_spawn(actions, KMLN_ACTION_SPAWN, name,
 		kmln_pool_printf(pool, "on %s: %s", placed->platform->name, placed->why));
-	kmln_sandbox_spawn(&sandbox, &argv,
-		uml && sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
+	kmln_sandbox_spawn(
+		&sandbox, &argv, uml && sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
 	if (uml)
 		spawn->type_ahead = UML_TYPE_AHEAD;
 	add_ready(actions, name, ready_when(placed->host, pool));

@@ -8,13 +8,8 @@
 #define KMLN_CLUSTER_PLAN_H
 
 #include "cluster/cluster.h"
-#include "guest/settings.h"
+#include "cluster/host-settings.h"
 #include "plan/actions.h"
-
-/* What plans of many hosts share, made once: kmln_shared_fini() gives it back. */
-struct kmln_shared;
-struct kmln_shared *kmln_shared_new(const struct kmln_cluster *cluster);
-void kmln_shared_free(struct kmln_shared **shared);
 
 /* Where a host's disks are; from the pool. */
 const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,

@@ -35,10 +35,11 @@ static int apply(const struct kmln_work *work, struct kmln_device *device, struc
 }
 
 int kmln_foresee(const struct kmln_convert *job, struct kmln_edits *edits,
-	struct kmln_facts **facts, struct kmln_error *err)
+	struct kmln_facts **facts, kmln_look_further further, void *data, struct kmln_error *err)
 {
 	KMLN_WORK struct kmln_work work;
 	KMLN_DEVICE struct kmln_device *overlay = NULL;
+	KMLN_TREE struct kmln_tree *tree = NULL;
 	struct kmln_disk seen;
 	int r = kmln_work_begin(&work, job, err);
 
@@ -52,6 +53,10 @@ int kmln_foresee(const struct kmln_convert *job, struct kmln_edits *edits,
 	seen.device = overlay;
 	r = kmln_inspect(&seen, facts, err);
 	if (r == 0)
-		kmln_edits_copy(edits, &work.edits);
-	return r;
+		r = kmln_tree_ext(overlay, &(*facts)->root->range, false, &tree, err);
+	if (r < 0)
+		return r;
+	further(data, tree, *facts);
+	kmln_edits_copy(edits, &work.edits);
+	return 0;
 }

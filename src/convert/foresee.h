@@ -8,12 +8,15 @@
 
 #include "convert/convert.h"
 
+/* Looks further into a guest than kmln_inspect() does. */
+typedef void (*kmln_look_further)(void *data, struct kmln_tree *tree, struct kmln_facts *facts);
+
 /*
  * Plans the job (dry_run) and copies its edits into `edits`, an empty list. The edits are carried
- * out in memory, but for the files of the kernel, and what is then read becomes *facts, which the
- * caller frees: its kernels are those of the image as it is.
+ * out in memory, but for the files of the kernel, and what is then read, also by `further`, becomes
+ * *facts, which the caller frees: its kernels are those of the image as it is.
  */
 int kmln_foresee(const struct kmln_convert *job, struct kmln_edits *edits,
-	struct kmln_facts **facts, struct kmln_error *err);
+	struct kmln_facts **facts, kmln_look_further further, void *data, struct kmln_error *err);
 
 #endif

@@ -109,8 +109,8 @@ void kmln_settings_inspect(
 int kmln_plan_settings(struct kmln_planning *planning, const struct kmln_settings *settings,
 	struct kmln_error *err);
 
-/* The name of the system that sets up the guest's network, as struct kmln_interface has it; or
- * "none". For facts that kmln_settings_inspect() has added to. */
+/* The name of the system that sets up the guest's network, as struct kmln_known_interface has it;
+ * or "none". For facts that kmln_settings_inspect() has added to. */
 const char *kmln_settings_network(const struct kmln_facts *facts);
 
 #endif

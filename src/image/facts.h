@@ -108,7 +108,7 @@ struct kmln_login {
 	const char *source; /* "/etc/inittab:51", a unit's path, or the rule that makes it */
 };
 
-struct kmln_interface {
+struct kmln_known_interface {
 	const char *name; /* "eth0"; or what is matched instead of a name: "mac 52:54:..." */
 	const char *system; /* "ifupdown", "systemd-networkd", "netplan", "NetworkManager" or
 			       "ifcfg" */
@@ -247,7 +247,7 @@ struct kmln_facts {
 	size_t fstab_count;
 	struct kmln_login *logins;
 	size_t login_count;
-	struct kmln_interface *interfaces;
+	struct kmln_known_interface *interfaces;
 	size_t interface_count;
 	struct kmln_mac_name *mac_names;
 	size_t mac_name_count;

@@ -22,8 +22,9 @@ ROOMS = {
     "guest": ["platform", "image"],
     "convert": ["guest", "image", "run"],
     "agent": ["boot", "run"],
+    "cluster": ["project", "convert"],
     "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "project",
-            "guest", "convert"],
+            "guest", "convert", "cluster"],
 }
 
 # The agent's init program runs before anything else in a guest: libc alone.
