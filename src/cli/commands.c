@@ -21,5 +21,6 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_plan,
 	&kmln_command_fmt,
 	&kmln_command_confine,
+	&kmln_command_words,
 	NULL,
 };
