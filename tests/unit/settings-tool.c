@@ -67,8 +67,8 @@ static int folder_put(struct kmln_tree *tree, const char *path, const struct kml
 	close(fd);
 	if (n < 0 || !is_new)
 		return (int)n;
-	chmod(at, meta->mode);
-	return own(at, meta, err);
+	/* giving away takes set-id bits */
+	return own(at, meta, err) < 0 || chmod(at, meta->mode) < 0 ? -1 : 0;
 }
 
 static int folder_symlink(struct kmln_tree *tree, const char *path, const char *target,
