@@ -31,6 +31,8 @@ struct kmln_landlock {
 
 /* Starts a set of rules that allows nothing. The caller closes it with kmln_landlock_cleanup(). */
 int kmln_landlock_open(struct kmln_landlock *landlock, struct kmln_error *err);
+/* The same for a program whose work is the network: TCP ports stay as they are. */
+int kmln_landlock_open_network(struct kmln_landlock *landlock, struct kmln_error *err);
 /* Allows access below `path`, which must exist; a link is followed. */
 int kmln_landlock_allow(struct kmln_landlock *landlock, const char *path, enum kmln_access access,
 	struct kmln_error *err);

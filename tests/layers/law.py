@@ -23,6 +23,7 @@ ROOMS = {
     "convert": ["guest", "image", "run"],
     "agent": ["boot", "run"],
     "cluster": ["project", "convert"],
+    "uplink": ["base"],
     "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "project",
             "guest", "convert", "cluster"],
 }
@@ -43,6 +44,8 @@ HOMES = {
     "jansson": (("jansson.h",), "text/json.c"),
     "nettle": (("nettle/",), "base/sum.c"),
     "rpm": (("rpm/",), "image/inspect-rpm.c"),
+    "slirp": (("slirp/", "libslirp.h"), "uplink/stack.c"),
+    "vdeplug": (("libvdeplug.h",), "uplink/join.c"),
     "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
@@ -118,7 +121,7 @@ def rule_crypt(root):
 def rule_dependencies(root):
     """A library that meson.build names has a home in the table above."""
     text = Path(root, "meson.build").read_text()
-    return [f"meson.build:1: {name} has no home" for name in re.findall(r"dependency\('([^']+)'", text)
+    XX
             if name not in HOMES]
 
 
