@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/md5.h"
@@ -188,18 +189,29 @@ static void set_network(
 	settings->interface_count = host->interface_count;
 }
 
+/* A relative name begins at the project file; where nothing is there, as MLN has it, in the folder
+ * of files that projects share. */
+static const char *full_path(const struct kmln_shared *shared, const char *path)
+{
+	struct kmln_pool *pool = shared->pool;
+	char *here = kmln_pool_printf(pool, "%s%s", path[0] == '/' ? "" : shared->folder, path);
+
+	return path[0] == '/' || access(here, F_OK) == 0
+		       ? here
+		       : kmln_folder(
+				 pool, KMLN_FOLDER_DATA, kmln_pool_printf(pool, "files/%s", path));
+}
+
 /* A file of the user's, read once. */
 static int load(struct kmln_shared *shared, const char *path, const struct kmln_buf **bytes,
 	struct kmln_error *err)
 {
-	KMLN_FREE char *full =
-		path[0] == '/' ? kmln_strdup(path) : kmln_printf("%s%s", shared->folder, path);
 	KMLN_BUF struct kmln_buf read = {0};
 	struct kmln_buf *kept = kmln_names_find(&shared->files, path, strlen(path));
 	int r = 0;
 
 	if (!kept) {
-		r = kmln_read_file(full, FILE_MAX, &read, err);
+		r = kmln_read_file(full_path(shared, path), FILE_MAX, &read, err);
 		if (r < 0)
 			return r;
 		kept = kmln_pool_alloc(shared->pool, sizeof(*kept));

@@ -132,9 +132,10 @@ static int read_base(struct look *look, struct kmln_shared *shared, struct kmln_
 	int r = kmln_all_settings(
 		shared, cluster->hosts, cluster->model->host_count, base, &look->all, err);
 
-	if (r == 0)
-		r = access(base->prepared, R_OK) == 0 ? read_prepared(look, base, err)
-						      : foresee(look, base, err);
+	if (r < 0)
+		return r;
+	r = access(base->prepared, R_OK) == 0 ? read_prepared(look, base, err)
+					      : foresee(look, base, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", base->path);
 	/* it grows where the kernel has no room */
@@ -199,24 +200,35 @@ static const struct kmln_probe *probe(struct look *look, const char *name, struc
  * their system calls: these cost 28 us each, and 2.2 us under QEMU's translator, which for its part
  * takes 17 times as long for a loop (2 cores, Linux 6.18, UML 6.1, QEMU 7.2).
  */
-static const char *choose(
-	const struct kmln_placed *placed, bool kvm, bool uml, bool qemu, const char **why)
+static int choose(
+	struct look *look, struct kmln_placed *placed, const char **name, struct kmln_error *err)
 {
-	if (kvm)
-		*why = "the fastest";
-	else if (uml && qemu && placed->cpus > 1)
-		*why = "no KVM, and User-Mode Linux has one processor";
-	else if (uml && qemu && kmln_eq(placed->host->work.text, "syscalls"))
-		*why = "no KVM, and system calls are faster here than on User-Mode Linux";
-	else if (uml)
-		*why = "no KVM, and programs run at the host's speed";
+	const char *rather_qemu = placed->cpus > 1 ? "User-Mode Linux has one processor"
+				  : kmln_eq(placed->host->work.text, "syscalls")
+					  ? "system calls are faster here than on User-Mode Linux"
+					  : NULL;
+	const struct kmln_probe *kvm = probe(look, "kvm", err), *uml, *qemu = NULL;
+
+	*name = "kvm";
+	placed->why = "the fastest";
+	if (!kvm || kvm->usable)
+		return kvm ? 0 : -err->code;
+	uml = probe(look, "uml", err);
+	if (uml && (!uml->usable || rather_qemu))
+		qemu = probe(look, "qemu", err);
+	if (!uml || ((!uml->usable || rather_qemu) && !qemu))
+		return -err->code;
+	if (!uml->usable && !qemu->usable)
+		return kmln_fail(err, KMLN_ELACK, "this host can run no machines: %s; %s; %s",
+			kvm->reason, uml->reason, qemu->reason);
+	*name = qemu && qemu->usable ? "qemu" : "uml";
+	if (!uml->usable)
+		placed->why = "no KVM, and no User-Mode Linux";
+	else if (qemu && qemu->usable)
+		placed->why = kmln_pool_printf(look->cluster->pool, "no KVM, and %s", rather_qemu);
 	else
-		*why = "no KVM, and no User-Mode Linux";
-	if (kvm)
-		return "kvm";
-	return uml && !(qemu && (placed->cpus > 1 || kmln_eq(placed->host->work.text, "syscalls")))
-		       ? "uml"
-		       : "qemu";
+		placed->why = "no KVM, and programs run at the host's speed";
+	return 0;
 }
 
 static int decide(struct look *look, struct kmln_placed *placed, struct kmln_error *err)
@@ -229,24 +241,14 @@ static int decide(struct look *look, struct kmln_placed *placed, struct kmln_err
 		[KMLN_WISH_CONTAINER] = "container",
 	};
 	const struct kmln_host *host = placed->host;
-	const struct kmln_probe *kvm, *uml, *qemu;
 	const char *name = look->wish->platform;
 
 	placed->why = "as asked for";
 	if (host->wish != KMLN_WISH_AUTO) {
 		name = names[host->wish];
 		placed->why = "the file says so";
-	} else if (!name) {
-		kvm = probe(look, "kvm", err);
-		uml = kvm ? probe(look, "uml", err) : NULL;
-		qemu = uml ? probe(look, "qemu", err) : NULL;
-		if (!qemu)
-			return -err->code;
-		if (!kvm->usable && !uml->usable && !qemu->usable)
-			return kmln_fail(err, KMLN_ELACK,
-				"this host can run no machines: %s; %s; %s", kvm->reason,
-				uml->reason, qemu->reason);
-		name = choose(placed, kvm->usable, uml->usable, qemu->usable, &placed->why);
+	} else if (!name && choose(look, placed, &name, err) < 0) {
+		return -err->code;
 	}
 	placed->platform = kmln_platform_find(name);
 	return 0;
@@ -260,6 +262,17 @@ static const char *find_program(struct kmln_pool *pool, const char *name)
 	char real[PATH_MAX];
 
 	return found && realpath(found, real) ? kmln_pool_strdup(pool, real) : NULL;
+}
+
+/* A program of our own: beside kmln where it was built, or where it was installed to. */
+static const char *find_helper(const struct kmln_cluster *cluster, const char *name)
+{
+	const char *self = cluster->walls.self;
+	const char *beside = kmln_pool_printf(
+		cluster->pool, "%.*s/%s", (int)(strrchr(self, '/') - self), self, name);
+	const char *installed = kmln_pool_printf(cluster->pool, KMLN_HELPERS "/%s", name);
+
+	return kmln_is_program(beside) ? beside : kmln_is_program(installed) ? installed : NULL;
 }
 
 static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err)
@@ -277,7 +290,7 @@ static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err
 	p->qemu = find_program(cluster->pool, "qemu-system-x86_64");
 	p->vde_switch = find_program(cluster->pool, "vde_switch");
 	p->wirefilter = find_program(cluster->pool, "wirefilter");
-	p->uplink = find_program(cluster->pool, "kmln-uplink");
+	p->uplink = find_helper(cluster, "kmln-uplink");
 	if (uml && !p->uml)
 		return kmln_fail(err, KMLN_ELACK,
 			"linux.uml is not installed (Debian package user-mode-linux)");
@@ -331,9 +344,9 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 	for (size_t i = 0; r == 0 && i < model->host_count; i++)
 		cluster->hosts[i].size = disk_size(model->hosts[i], cluster->hosts[i].base);
 	if (r == 0)
-		r = look_at_programs(cluster, err);
-	if (r == 0)
 		r = kmln_sandbox_look(&cluster->walls, pool, !wish->unconfined, err);
+	if (r == 0)
+		r = look_at_programs(cluster, err);
 	cluster->uml_initramfs = r == 0 ? uml_initramfs(cluster) : NULL;
 	return r;
 }

@@ -51,6 +51,9 @@ static int plan_size(
 
 static void note_what_waits(const struct kmln_host *host, struct kmln_edits *edits)
 {
+	if (host->kernel.text)
+		kmln_edits_note(
+			edits, "kernel %s is not used yet: kmln chooses one", host->kernel.text);
 	if (host->packages.count)
 		kmln_edits_note(edits, "packages are not installed yet by kmln");
 	if (host->mounts.count)

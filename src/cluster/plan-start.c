@@ -89,8 +89,22 @@ static const char *share_net(
 	return external ? inside : kmln_pool_printf(pool, "%s/sw", inside);
 }
 
-static void plan_switch(const struct kmln_cluster *cluster, const struct net *net, bool hub,
-	size_t ports, const char *node, const char *why, struct kmln_actions *actions)
+/* A device of the host's, which its machine opens as the user for whom it was made. */
+static void add_tap(struct kmln_actions *actions, struct kmln_sandbox *sandbox, const char *node,
+	const char *name, const char *why)
+{
+	struct kmln_action *action = kmln_actions_add(actions, KMLN_ACTION_TAP, node);
+
+	action->text = name;
+	action->why = why;
+	sandbox->host_network = true;
+	kmln_sandbox_device(sandbox, "/dev/net/tun");
+}
+
+/* One of the project's, or (`sw` NULL) the private one at the end of an impaired cable. */
+static void plan_switch(const struct kmln_cluster *cluster, const struct net *net,
+	const struct kmln_switch *sw, const char *node, const char *why,
+	struct kmln_actions *actions)
 {
 	struct kmln_sandbox sandbox = walls(cluster, actions->pool);
 	KMLN_STRV struct kmln_strv argv = {0};
@@ -100,11 +114,21 @@ static void plan_switch(const struct kmln_cluster *cluster, const struct net *ne
 	kmln_strv_printf(&argv, "%s/sw", folder);
 	kmln_strv_add(&argv, "-M");
 	kmln_strv_printf(&argv, "%s/mgmt", folder);
-	if (hub)
+	if (!sw || sw->is_hub)
 		kmln_strv_add(&argv, "-x");
-	if (ports > PORTS) {
+	/* one port more for an uplink, and one for a tap */
+	if (sw && sw->ports + 2 > PORTS) {
 		kmln_strv_add(&argv, "-n");
-		kmln_strv_printf(&argv, "%zu", ports);
+		kmln_strv_printf(&argv, "%zu", sw->ports + 2);
+	}
+	if (sw && (sw->tap.text || sw->bridge.text)) {
+		const char *tap = sw->tap.text ? sw->tap.text : sw->bridge_name;
+
+		add_tap(actions, &sandbox, node, tap,
+			sw->bridge.text ? kmln_pool_printf(actions->pool, "in the bridge %s",
+						  sw->bridge.text)
+					: "between the switch and the host");
+		kmln_strv_adds(&argv, "-tap", tap, NULL);
 	}
 	kmln_sandbox_spawn(
 		&sandbox, &argv, NULL, actions, add_spawn(actions, KMLN_ACTION_SPAWN, node, why));
@@ -129,7 +153,7 @@ static int plan_cable(const struct kmln_cluster *cluster, const struct kmln_host
 	if (!cluster->programs.wirefilter)
 		return kmln_fail(err, KMLN_ELACK,
 			"wirefilter is not installed (Debian package vde-wirefilter)");
-	plan_switch(cluster, &end, true, 2, kmln_pool_printf(pool, "end of %s", node),
+	plan_switch(cluster, &end, NULL, kmln_pool_printf(pool, "end of %s", node),
 		"an end for the impaired cable", actions);
 	near_end = share_net(&sandbox, &end, false, pool);
 	far_end = share_net(&sandbox, &main, interface->on->is_external, pool);
@@ -211,12 +235,8 @@ int kmln_plan_networks(
 		const struct kmln_switch *sw = model->switches[i];
 		const struct net net = switch_net(cluster, sw, actions->pool);
 
-		if (sw->tap.text || sw->bridge.text)
-			return kmln_fail(err, KMLN_EUSAGE,
-				"switch %s: tap and bridge are not supported yet", sw->name.text);
-		/* one port more for an uplink */
 		if (!sw->is_external)
-			plan_switch(cluster, &net, sw->is_hub, sw->ports + 1,
+			plan_switch(cluster, &net, sw,
 				kmln_pool_printf(actions->pool, "switch %s", sw->name.text),
 				sw->is_hub ? "a hub" : "a switch", actions);
 	}
@@ -233,8 +253,28 @@ int kmln_plan_networks(
 
 /* ---- machines ---- */
 
+/* The tap that a bridge is to have of a machine is named by its card's address: 15 letters. */
+static void plug_tap(const struct kmln_host *host, const struct kmln_interface *interface,
+	struct kmln_sandbox *sandbox, struct kmln_card *card, struct kmln_actions *actions)
+{
+	struct kmln_pool *pool = actions->pool;
+	const unsigned char *mac = interface->mac;
+
+	card->link = KMLN_LINK_TAP;
+	card->to = interface->tun_iface.text ? interface->tun_iface.text
+					     : kmln_pool_printf(pool, "km%02x%02x%02x%02x%02x",
+						       mac[1], mac[2], mac[3], mac[4], mac[5]);
+	add_tap(actions, sandbox, host->name.text, card->to,
+		interface->bridge.text
+			? kmln_pool_printf(pool, "in the bridge %s", interface->bridge.text)
+		: interface->tun_address.text ? kmln_pool_printf(pool, "the host's end has %s",
+							interface->tun_address.text)
+					      : "between the machine and the host");
+}
+
 static int plug(const struct kmln_cluster *cluster, const struct kmln_host *host,
-	struct kmln_sandbox *sandbox, struct kmln_launch *launch, struct kmln_error *err)
+	struct kmln_sandbox *sandbox, struct kmln_launch *launch, struct kmln_actions *actions,
+	struct kmln_error *err)
 {
 	struct kmln_card *cards =
 		kmln_pool_array(sandbox->pool, host->interface_count + 1, sizeof(*cards));
@@ -244,12 +284,16 @@ static int plug(const struct kmln_cluster *cluster, const struct kmln_host *host
 		const bool impaired = is_impaired(interface);
 		struct net net;
 
-		if (interface->tun_iface.text || interface->bridge.text || interface->slirp.text)
-			return kmln_fail(err, KMLN_EUSAGE,
-				"host %s, %s: tun_iface, bridge and slirp are not supported yet; a "
-				"switch with `uplink nat` leads outside without root",
-				host->name.text, interface->name.text);
 		memcpy(cards[i].mac, interface->mac, sizeof(cards[i].mac));
+		if (interface->slirp.text)
+			return kmln_fail(err, KMLN_EUSAGE,
+				"host %s, %s: slirp is not supported; a switch with `uplink nat` leads "
+				"outside without root",
+				host->name.text, interface->name.text);
+		if (interface->tun_iface.text || interface->bridge.text) {
+			plug_tap(host, interface, sandbox, &cards[i], actions);
+			continue;
+		}
 		if (!interface->on)
 			continue;
 		net = impaired ? cable_net(cluster, host, interface, sandbox->pool)
@@ -395,7 +439,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 	r = uml ? start_uml(cluster, placed, &sandbox, &launch, actions, err)
 		: start_qemu(cluster, placed, &sandbox, &launch, err);
 	if (r == 0)
-		r = plug(cluster, placed->host, &sandbox, &launch, err);
+		r = plug(cluster, placed->host, &sandbox, &launch, actions, err);
 	if (r == 0)
 		r = placed->platform->launch(&launch, &argv, err);
 	if (r < 0)

@@ -14,6 +14,7 @@ static const char *const kind_names[KMLN_ACTION_KINDS] = {
 	[KMLN_ACTION_OVERLAY] = "overlay",
 	[KMLN_ACTION_CREATE] = "create",
 	[KMLN_ACTION_EDIT] = "edit",
+	[KMLN_ACTION_TAP] = "tap",
 	[KMLN_ACTION_RUN] = "run",
 	[KMLN_ACTION_READY] = "ready",
 	[KMLN_ACTION_SERVE] = "serve",

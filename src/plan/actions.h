@@ -22,6 +22,7 @@ enum kmln_action_kind {
 	KMLN_ACTION_CREATE, /* `path`, a file of `size` bytes to swap on */
 	KMLN_ACTION_EDIT, /* carry out `edits` on the disk `path` */
 	/* ---- their life ---- */
+	KMLN_ACTION_TAP, /* make the host's network device `text` for the node; needs root */
 	KMLN_ACTION_RUN, /* a line of the user's own, for his shell: `text` */
 	KMLN_ACTION_READY, /* until the node is ready: `text` says when */
 	KMLN_ACTION_SERVE, /* start the program that serves the node's disk; see run/daemon.h */

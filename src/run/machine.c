@@ -451,6 +451,7 @@ static int carry_out(struct machine *m, const struct kmln_action *step, const si
 	case KMLN_ACTION_OVERLAY:
 	case KMLN_ACTION_CREATE:
 	case KMLN_ACTION_EDIT:
+	case KMLN_ACTION_TAP:
 	case KMLN_ACTION_RUN:
 	case KMLN_ACTION_READY:
 	case KMLN_ACTION_KINDS:
