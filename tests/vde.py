@@ -6,8 +6,8 @@ import contextlib
 import ctypes
 import ipaddress
 import os
+import re
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import guests
 import runner
 
 OUTSIDE = Path(__file__).with_name("outside.py")
@@ -84,6 +85,13 @@ class Host:
                              stdin=subprocess.PIPE)
         assert process.stdout.readline() == b"ready\n", "outside.py did not start"
         return process
+
+    def reached(self, process):
+        """Ends what serve() started; gives how each service was reached, "tcp 127.0.0.1 7001" each."""
+        process.stdin.close()
+        words = process.stdout.read().decode().splitlines()
+        process.wait(10)
+        return words
 
     def ask(self, kind, address, port, words="hello", timeout=5):
         """What a server answers to a process of this host; None: nothing, or it refuses."""
@@ -233,5 +241,51 @@ def is_tcp(frame, flags, sport):
     return head[13] & flags == flags and head[:2] == struct.pack("!H", sport)
 
 
-def term(process):
-    process.send_signal(signal.SIGTERM)
+class Guest:
+    """A busybox guest of User-Mode Linux with one network card; run() gives commands to its shell. It
+    lives in a PID namespace, so that nothing of it is left when it is ended."""
+
+    def __init__(self, folder, image, switch_folder, mac="02:00:00:00:00:01", memory="64M"):
+        self.log = Path(folder) / "console"
+        program = runner.need_program("linux.uml", "user-mode-linux")
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
+                 "--mount-proc", program, "umid=guest", f"uml_dir={folder}/uml", f"mem={memory}",
+                 "rw", "root=/dev/ubda", f"ubd0={image}", "quiet", "loglevel=3", "con=null",
+                 "con0=fd:0,fd:1", "ssl=null", f"eth0=vde,{switch_folder},{mac}"],
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, "TMPDIR": "/dev/shm"}, start_new_session=True)
+        self.commands = 0
+        try:
+            self._wait(re.compile(guests.READY), 60)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self, pattern, seconds, start=0):
+        until = time.monotonic() + seconds
+        while not pattern.search(text := self.log.read_bytes()[start:].decode(errors="replace")):
+            assert self.process.poll() is None and time.monotonic() < until, \
+                f"no '{pattern.pattern}' on the console: {text[-2000:]}"
+            time.sleep(0.02)
+        return text
+
+    def run(self, command, expect=None, timeout=30):
+        """The status and the output of a command in the guest."""
+        self.commands += 1
+        start = self.log.stat().st_size
+        # the console shows what is typed: what is waited for must not stand there
+        self.process.stdin.write(f"{command}; echo end-$(({self.commands}))-$?-\n".encode())
+        self.process.stdin.flush()
+        text = self._wait(re.compile(rf"end-{self.commands}-(\d+)-"), timeout, start)
+        before, status, _ = re.split(rf"end-{self.commands}-(\d+)-", text, maxsplit=1)
+        status = int(status)
+        output = before.replace("\r", "").partition("\n")[2]
+        if expect is not None:
+            assert status == expect, f"{command}: status {status}: {output}"
+        return status, output
+
+    def close(self):
+        end(self.process)
+        self.process.stdin.close()

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/helper.h"
 #include "base/md5.h"
 #include "cluster/host-settings.h"
 #include "convert/foresee.h"
@@ -264,17 +265,6 @@ static const char *find_program(struct kmln_pool *pool, const char *name)
 	return found && realpath(found, real) ? kmln_pool_strdup(pool, real) : NULL;
 }
 
-/* A program of our own: beside kmln where it was built, or where it was installed to. */
-static const char *find_helper(const struct kmln_cluster *cluster, const char *name)
-{
-	const char *self = cluster->walls.self;
-	const char *beside = kmln_pool_printf(
-		cluster->pool, "%.*s/%s", (int)(strrchr(self, '/') - self), self, name);
-	const char *installed = kmln_pool_printf(cluster->pool, KMLN_HELPERS "/%s", name);
-
-	return kmln_is_program(beside) ? beside : kmln_is_program(installed) ? installed : NULL;
-}
-
 static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err)
 {
 	struct kmln_programs *p = &cluster->programs;
@@ -290,13 +280,16 @@ static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err
 	p->qemu = find_program(cluster->pool, "qemu-system-x86_64");
 	p->vde_switch = find_program(cluster->pool, "vde_switch");
 	p->wirefilter = find_program(cluster->pool, "wirefilter");
-	p->uplink = find_helper(cluster, "kmln-uplink");
 	if (uml && !p->uml)
 		return kmln_fail(err, KMLN_ELACK,
 			"linux.uml is not installed (Debian package user-mode-linux)");
 	if (qemu && !p->qemu)
 		return kmln_fail(err, KMLN_ELACK,
 			"qemu-system-x86_64 is not installed (Debian package qemu-system-x86)");
+	for (size_t i = 0; i < cluster->model->switch_count; i++)
+		if (kmln_eq(cluster->model->switches[i]->uplink.text, "nat") && !p->uplink &&
+			kmln_find_helper(cluster->pool, "kmln-uplink", &p->uplink, err) < 0)
+			return -err->code;
 	if (cluster->model->switch_count && !p->vde_switch)
 		return kmln_fail(
 			err, KMLN_ELACK, "vde_switch is not installed (Debian package vde-switch)");

@@ -190,8 +190,8 @@ static void add_net(struct kmln_strv *argv, const struct kmln_switch *sw, enum k
 	kmln_strv_add(argv, dns);
 }
 
-static int plan_uplink(const struct kmln_cluster *cluster, const struct kmln_switch *sw,
-	struct kmln_actions *actions, struct kmln_error *err)
+static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_switch *sw,
+	struct kmln_actions *actions)
 {
 	const struct kmln_model *model = cluster->model;
 	struct kmln_pool *pool = actions->pool;
@@ -200,8 +200,6 @@ static int plan_uplink(const struct kmln_cluster *cluster, const struct kmln_swi
 	struct kmln_sandbox sandbox = walls(cluster, pool);
 	KMLN_STRV struct kmln_strv argv = {0};
 
-	if (!cluster->programs.uplink)
-		return kmln_fail(err, KMLN_ELACK, "kmln-uplink is not installed beside kmln");
 	sandbox.host_network = true;
 	kmln_strv_adds(&argv, cluster->programs.uplink, "--switch",
 		share_net(&sandbox, &net, sw->is_external, pool), NULL);
@@ -222,7 +220,6 @@ static int plan_uplink(const struct kmln_cluster *cluster, const struct kmln_swi
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, actions,
 		add_spawn(actions, KMLN_ACTION_SPAWN, node, "the way out, and the forwards"));
 	add_ready(actions, node, "it says so");
-	return 0;
 }
 
 int kmln_plan_networks(
@@ -240,9 +237,9 @@ int kmln_plan_networks(
 				kmln_pool_printf(actions->pool, "switch %s", sw->name.text),
 				sw->is_hub ? "a hub" : "a switch", actions);
 	}
-	for (size_t i = 0; r == 0 && i < model->switch_count; i++)
+	for (size_t i = 0; i < model->switch_count; i++)
 		if (kmln_eq(model->switches[i]->uplink.text, "nat"))
-			r = plan_uplink(cluster, model->switches[i], actions, err);
+			plan_uplink(cluster, model->switches[i], actions);
 	for (size_t i = 0; r == 0 && i < model->host_count; i++)
 		for (size_t k = 0; r == 0 && k < model->hosts[i]->interface_count; k++)
 			if (is_impaired(&model->hosts[i]->interfaces[k]))

@@ -18,7 +18,7 @@
 #include "uplink/stack.h"
 #include "uplink/walls.h"
 
-/* Frames that are taken before libslirp's sockets have their turn. */
+/* Frames that are taken before libslirp's sockets have their next turn. */
 #define BURST 64
 
 /* Of one turn, in this order; libslirp's come behind. */
@@ -86,6 +86,7 @@ static void take_frames(struct kmln_stack *stack, struct kmln_join *join)
 	for (int i = 0; i < BURST && (size = kmln_join_receive(join, frame, sizeof(frame))); i++)
 		if (size <= KMLN_FRAME_MAX)
 			kmln_stack_input(stack, frame, size);
+	kmln_stack_flush(stack);
 }
 
 /*
@@ -125,10 +126,9 @@ static int serve(
 			r = kmln_fail(err, EPIPE, "the switch has gone");
 		if (r <= 0)
 			break;
-		/* frames first: an address that they make known lets packets go that wait for it */
+		kmln_stack_work(stack, &polls, happened < 0);
 		if (happened > 0 && polls.fds[DATA].revents)
 			take_frames(stack, join);
-		kmln_stack_work(stack, &polls, happened < 0);
 		rest_when_full(&polls);
 	}
 	kmln_polls_fini(&polls);

@@ -255,6 +255,12 @@ int kmln_stack_fill(struct kmln_stack *stack, struct kmln_polls *polls)
 	return timeout > INT_MAX ? -1 : (int)timeout;
 }
 
+void kmln_stack_flush(struct kmln_stack *stack)
+{
+	/* as if poll() had failed: no socket has its turn, only what is queued */
+	slirp_pollfds_poll(stack->slirp, 1, get_revents, stack);
+}
+
 void kmln_stack_input(struct kmln_stack *stack, uint8_t *frame, size_t size)
 {
 	if (kmln_filter_in(&stack->filter, frame, size, kmln_now()))

@@ -50,10 +50,13 @@ int kmln_stack_open(struct kmln_stack *stack, const struct kmln_uplink *uplink,
 	struct kmln_pool *pool, struct kmln_error *err);
 /* Adds what the stack waits for; returns the ms until it must be called again, -1: none. */
 int kmln_stack_fill(struct kmln_stack *stack, struct kmln_polls *polls);
-/* A frame from the switch, changed on the way. */
-void kmln_stack_input(struct kmln_stack *stack, uint8_t *frame, size_t size);
 /* After poll() over what was filled; `failed`: poll() itself did. */
 void kmln_stack_work(struct kmln_stack *stack, struct kmln_polls *polls, bool failed);
+/* A frame from the switch, changed on the way. Comes behind the work, which tells libslirp the
+ * time. */
+void kmln_stack_input(struct kmln_stack *stack, uint8_t *frame, size_t size);
+/* After frames: an address that they made known lets packets go that waited for it. */
+void kmln_stack_flush(struct kmln_stack *stack);
 void kmln_stack_close(struct kmln_stack *stack);
 
 #endif
