@@ -49,14 +49,14 @@ def mac(number):
     return f"02:00:00:00:00:{number:02x}"
 
 
-def card(number):
-    """Not called eth0: the name is to come from its address."""
-    return {"name": "lan0", "mac": mac(number), "addresses": [f"10.1.0.{number}/24"]}
+def card(number, name="lan0"):
+    """Not what the kernel calls it: the name is to come from its address."""
+    return {"name": name, "mac": mac(number), "addresses": [f"10.1.0.{number}/24"]}
 
 
 def machine(image, switch, number):
-    return images.uml(image, f"{image}.log", "mem=256M", "quiet", f"umid=settings{os.getpid()}-{number}",
-                      f"eth0=vde,{switch},{mac(number)}")
+    return images.uml(image, f"{image}.log", "quiet", f"umid=settings{os.getpid()}-{number}",
+                      f"eth0=vde,{switch},{mac(number)}", memory="256M")
 
 
 def until_off(image, switch, number, seconds):
@@ -91,13 +91,14 @@ def test_debian(guest, tmp_path, switch, init):
     image = guests.copy(guest(init), tmp_path / "guest.img")
     hash_of = "$h = (getpwnam(shift))[1]; print crypt(shift, $h) eq $h ? \"same\\n\" : \"other\\n\""
     set_up(image, {
-        "hostname": "n1", "hosts": HOSTS, "root_password": "secret", "interfaces": [card(1)],
-        "users": [{"name": "eve", "password": "pw", "uid": 1234}],
+        "hostname": "n1", "hosts": HOSTS, "root_password": "secret",
+        # the guest's own lines for eth0 ask for DHCP, which nobody answers here
+        "interfaces": [card(1, "eth0")], "users": [{"name": "eve", "password": "pw", "uid": 1234}],
         "groups": [{"name": "lab", "members": ["eve"]}],
         "keys": [{"user": "eve", "text": "ssh-ed25519 AAAA eve@x"}], "empty_machine_id": True,
         "mounts": [{"device": "tmpfs", "point": "/srv/da ta", "type": "tmpfs", "options": "size=1M"}],
         "startup": ["exec >>/log 2>&1", "echo start $(id -un)", "echo name $(hostname) $(getent hosts n2)",
-                    "ip -4 -br addr show dev lan0", "su eve -c 'echo user $(id -un) $(id -u) $(id -Gn) ~'",
+                    "ip -4 -br addr show dev eth0", "su eve -c 'echo user $(id -un) $(id -u) $(id -Gn) ~'",
                     "ls -ld ~eve/.ssh ~eve/.ssh/authorized_keys", f"perl -e '{hash_of}' eve pw",
                     f"perl -e '{hash_of}' root secret", f"perl -e '{hash_of}' root Secret",
                     "findmnt -no SOURCE,TARGET '/srv/da ta'", "echo id $(cat /etc/machine-id | wc -c)", "poweroff"],
@@ -109,7 +110,7 @@ def test_debian(guest, tmp_path, switch, init):
     first, second = lines[:len(lines) // 2], lines[len(lines) // 2:]
     assert first[0] == "start root" and first[-1] == "end", lines
     assert first[1] == "name n1 10.1.0.2 n2"
-    assert first[2].startswith("lan0 U") and "10.1.0.1/24" in first[2]
+    assert first[2].startswith("eth0 U") and "10.1.0.1/24" in first[2]
     assert first[3] == "user eve 1234 eve lab /home/eve"
     assert first[4].startswith("drwx------ 2 eve eve") and first[5].startswith("-rw------- 1 eve eve")
     assert first[6:9] == ["same", "same", "other"]
