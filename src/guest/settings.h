@@ -25,7 +25,7 @@ struct kmln_set_user {
 	 * keeps what he has.
 	 */
 	const char *password, *hash;
-	const char *home; /* NULL: /home/NAME, or what he has */
+	const char *home; /* NULL: by his name in /home, or what he has */
 	bool has_uid;
 	uint32_t uid; /* else the next one that is free */
 };
