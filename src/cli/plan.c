@@ -23,6 +23,7 @@ struct options {
 /* A change that was shown already is not shown again: every host is given the same /etc/hosts. */
 struct shown {
 	const char *path, *host;
+	const char *memo; /* the shared bytes that it was; NULL: a plan's own, which are gone */
 	char *data; /* owned */
 	uint64_t size;
 };
@@ -82,11 +83,13 @@ static void shorten(struct show *show, const char *host, struct kmln_edits *edit
 		if (e->kind != KMLN_EDIT_PUT || !e->data || e->size < WORTH_IT)
 			continue;
 		shown = shown_at(show, e->path);
-		if (shown->size == e->size && memcmp(shown->data, e->data, e->size) == 0) {
+		if (shown->size == e->size && ((shown->memo && shown->memo == e->data) ||
+						      memcmp(shown->data, e->data, e->size) == 0)) {
 			e->shown_by = shown->host;
 			continue;
 		}
 		free(shown->data);
+		shown->memo = e->data == show->shared.memo.after ? e->data : NULL;
 		shown->data = kmln_malloc(e->size);
 		memcpy(shown->data, e->data, e->size);
 		shown->size = e->size;

@@ -35,7 +35,7 @@ struct kmln_placed {
 
 /* Full paths; NULL: it is not installed, and not needed. */
 struct kmln_programs {
-	const char *uml, *qemu, *vde_switch, *wirefilter, *uplink;
+	const char *uml, *qemu, *storage, *vde_switch, *wirefilter, *uplink;
 };
 
 struct kmln_cluster {

@@ -28,6 +28,15 @@ static bool has_address(const struct kmln_interface *interface, enum kmln_family
 	return interface->addressing == KMLN_ADDRESS_STATIC && interface->ip[family].given;
 }
 
+static bool has_any_address(const struct kmln_host *host)
+{
+	for (size_t i = 0; i < host->interface_count; i++)
+		if (has_address(&host->interfaces[i], KMLN_IPV4) ||
+			has_address(&host->interfaces[i], KMLN_IPV6))
+			return true;
+	return false;
+}
+
 /* Each address of each host, under its name; names resolve in the whole project. */
 static void list_hosts(struct kmln_shared *shared)
 {
@@ -62,6 +71,7 @@ void kmln_shared_init(struct kmln_shared *shared, const struct kmln_model *model
 		.model = model,
 		.folder = folder ? folder : "",
 		.files = {.pool = pool},
+		.memo = {.pool = pool},
 	};
 	list_hosts(shared);
 }
@@ -270,6 +280,8 @@ int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 		.hostname = host->name.text,
 		.hosts = shared->hosts,
 		.host_count = shared->host_count,
+		.in_hosts = has_any_address(host),
+		.memo = &shared->memo,
 		.modules = texts(pool, &host->modules),
 		.startup = texts(pool, &host->startup),
 		.shutdown = texts(pool, &host->shutdown),

@@ -16,6 +16,7 @@ struct kmln_shared {
 	const char *folder; /* of the project file, where relative paths begin */
 	struct kmln_set_host *hosts;
 	size_t host_count;
+	struct kmln_set_memo memo;
 	struct kmln_names files; /* by their paths: struct kmln_buf, in the pool */
 };
 

@@ -278,11 +278,15 @@ static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err
 	}
 	p->uml = find_program(cluster->pool, "linux.uml");
 	p->qemu = find_program(cluster->pool, "qemu-system-x86_64");
+	p->storage = find_program(cluster->pool, "qemu-storage-daemon");
 	p->vde_switch = find_program(cluster->pool, "vde_switch");
 	p->wirefilter = find_program(cluster->pool, "wirefilter");
 	if (uml && !p->uml)
 		return kmln_fail(err, KMLN_ELACK,
 			"linux.uml is not installed (Debian package user-mode-linux)");
+	if (uml && !p->storage)
+		return kmln_fail(err, KMLN_ELACK,
+			"qemu-storage-daemon is not installed (Debian package qemu-system-common)");
 	if (qemu && !p->qemu)
 		return kmln_fail(err, KMLN_ELACK,
 			"qemu-system-x86_64 is not installed (Debian package qemu-system-x86)");

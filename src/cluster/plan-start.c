@@ -343,7 +343,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	const struct kmln_storage_disk disk = {
 		.layers = layers_of(cluster, placed, pool),
 		.size = placed->size,
-		.confined = cluster->walls.confined,
+		.walls = &cluster->walls,
+		.program = cluster->programs.storage,
 		.folder = served,
 		.socket_folder = served,
 	};

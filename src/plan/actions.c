@@ -51,14 +51,22 @@ const char *const *kmln_actions_words(struct kmln_actions *actions, const struct
 	return (const char *const *)copy;
 }
 
+static bool is_plain(const char *word)
+{
+	const char *c = word;
+
+	while ((*c >= 'a' && *c <= 'z') || (*c >= '@' && *c <= 'Z') || (*c >= '+' && *c <= ':') ||
+		*c == '%' || *c == '=' || *c == '_')
+		c++;
+	return *word && !*c;
+}
+
 /* A word as a shell takes it: plain, in quotes, or in $'...' where it has control bytes. */
 static void add_quoted(struct kmln_buf *out, const char *word)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "@%+=:,./_-";
 	bool odd = false;
 
-	if (*word && word[strspn(word, plain)] == '\0') {
+	if (is_plain(word)) {
 		kmln_buf_str(out, word);
 		return;
 	}

@@ -209,7 +209,8 @@ static void print_run(
 /* What is in a file is shown, but not of the many that a package brings. */
 static bool shows_content(const struct kmln_edit *e)
 {
-	return e->data && !e->group && !e->unshown && !e->shown_by && kmln_is_text(e->data, e->size) &&
+	return e->data && !e->group && !e->unshown && !e->shown_by &&
+	       kmln_is_text(e->data, e->size) &&
 	       (!e->replaces || kmln_is_text(e->replaces, e->replaces_size));
 }
 
