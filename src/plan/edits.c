@@ -73,6 +73,7 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 	static const char *const names[] = {
 		[KMLN_EDIT_SHIFT] = "shift",
 		[KMLN_EDIT_COLLAPSE] = "cut",
+		[KMLN_EDIT_KEEP] = "keep",
 		[KMLN_EDIT_EXTEND] = "extend",
 		[KMLN_EDIT_RESIZE] = "resize",
 		[KMLN_EDIT_BYTES] = "bytes",
@@ -232,6 +233,7 @@ static void print_one(
 		object =
 			kmln_pool_printf(edits->pool, "to %llu bytes", (unsigned long long)e->size);
 		break;
+	case KMLN_EDIT_KEEP:
 	case KMLN_EDIT_BYTES:
 		object = kmln_pool_printf(edits->pool, "0x%llx +%llu bytes",
 			(unsigned long long)e->offset, (unsigned long long)e->size);

@@ -206,6 +206,7 @@ const struct kmln_platform kmln_platform_uml = {
 	.summary = "User-Mode Linux: the kernel as an ordinary program",
 	.console = "ttyS0",
 	.disk = DISK,
+	.wants_bare = true,
 	.probe = uml_probe,
 	.launch = uml_launch,
 };

@@ -81,6 +81,7 @@ static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct k
 		return kmln_tree_remove(tree, e->path, err);
 	case KMLN_EDIT_SHIFT:
 	case KMLN_EDIT_COLLAPSE:
+	case KMLN_EDIT_KEEP:
 	case KMLN_EDIT_EXTEND:
 	case KMLN_EDIT_RESIZE:
 	case KMLN_EDIT_BYTES:
