@@ -27,6 +27,7 @@
 #include "plan/actions.h"
 #include "platform/platform.h"
 #include "platform/uefi.h"
+#include "platform/uml.h"
 #include "run/machine.h"
 #include "run/sandbox.h"
 
@@ -107,6 +108,9 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 {
 	bool uml = kmln_eq(platform->name, "uml");
 
+	if (!uml && boot->opts->kernel && kmln_uml_is_program(boot->opts->kernel))
+		return "the kernel that was given is User-Mode Linux itself, a program: --on uml without "
+		       "--kernel starts it";
 	if (uml && boot->opts->kernel)
 		return "it is its own kernel, and --kernel was given";
 	if (uml && boot->opts->boot_disk)

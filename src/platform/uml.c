@@ -5,6 +5,7 @@
  */
 #include "platform/uml.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "platform/look.h"
 
 #define PROGRAM "linux.uml"
+#define PROGRAM_MAX (64u << 20)
 #define PACKAGE "user-mode-linux"
 #define DISK "ubda"
 #define MODULES "/usr/lib/uml/modules"
@@ -145,6 +147,20 @@ static void try_ptrace(const void *unused, void *answer)
 {
 	(void)unused;
 	*(int *)answer = ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ? errno : 0;
+}
+
+bool kmln_uml_is_program(const char *path)
+{
+	KMLN_BUF struct kmln_buf bytes = {0};
+	struct kmln_error ignored;
+	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, &ignored);
+	char magic[4];
+
+	/* other kernels are rarely ELF files; and this option none of them knows */
+	return fd >= 0 && kmln_pread_all(fd, magic, sizeof(magic), 0, &ignored) == 0 &&
+	       memcmp(magic, "\177ELF", sizeof(magic)) == 0 &&
+	       kmln_read_file(path, PROGRAM_MAX, &bytes, &ignored) == 0 &&
+	       memmem(bytes.data, bytes.size, "uml_dir=", 8);
 }
 
 int kmln_uml_find_modules(struct kmln_pool *pool, const char *program, const char **folder,
