@@ -16,7 +16,7 @@
 struct options {
 	const char *to, *out, *kernel, *format, *form, *boot;
 	uint64_t size, jobs, root;
-	bool dry_run, force, in_place, backing, nofail;
+	bool dry_run, force, in_place, backing, nofail, merge;
 };
 
 static const char *const targets[] = {"kvm", "uml", NULL};
@@ -45,6 +45,9 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, kernel), NULL},
 	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem at least this big, like 2G",
 		offsetof(struct options, size), NULL},
+	{"merge", 0, KMLN_OPT_FLAG, NULL,
+		"put /home, /var and others that the guest mounts from IMAGE into its root (uml, -o)",
+		offsetof(struct options, merge), NULL},
 	{"nofail", 0, KMLN_OPT_FLAG, NULL,
 		"let the guest start without disks that its fstab wants and IMAGE does not have",
 		offsetof(struct options, nofail), NULL},
@@ -176,6 +179,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 				.kernel = o->kernel,
 				.size = o->size,
 				.root = (unsigned)o->root,
+				.merge = o->merge,
 				.nofail = o->nofail,
 				.dry_run = o->dry_run,
 				.force = o->force,

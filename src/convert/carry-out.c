@@ -17,6 +17,7 @@
 #include "convert/beside.h"
 #include "convert/composite.h"
 #include "convert/in-place.h"
+#include "convert/merge.h"
 #include "image/check.h"
 #include "image/copy.h"
 #include "image/ext.h"
@@ -94,6 +95,32 @@ static int write_bytes(
 	return kmln_device_write(device, bytes, size, offset, err);
 }
 
+/* What is put together is a guest of its own: its plan is made when all is there. */
+static int fill_merged(struct kmln_work *work, const struct kmln_disk *disk,
+	const struct kmln_range *range, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *facts = NULL;
+	KMLN_EDITS struct kmln_edits edits = {0};
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_tree_ext(disk->device, range, true, &tree, err);
+
+	if (r == 0)
+		r = kmln_merge(work, tree, err);
+	if (r == 0)
+		r = kmln_tree_close(&tree, err);
+	if (r == 0)
+		r = kmln_inspect(disk, &facts, err);
+	if (r < 0)
+		return r;
+	kmln_edits_init(&edits, facts->pool);
+	r = kmln_work_plan(work, facts, &edits, err);
+	if (r == 0)
+		r = kmln_tree_ext(disk->device, range, true, &tree, err);
+	if (r == 0)
+		r = kmln_apply_tree(&edits, tree, NULL, err);
+	return r < 0 ? r : kmln_tree_close(&tree, err);
+}
+
 static int fill(struct kmln_work *work, int fd, struct kmln_disk *disk, struct kmln_error *err)
 {
 	const struct kmln_range range = root_range(work);
@@ -104,6 +131,8 @@ static int fill(struct kmln_work *work, int fd, struct kmln_disk *disk, struct k
 		r = kmln_disk_wrap(fd, disk, err);
 	if (r == 0 && !kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE))
 		disk->root = work->job->root;
+	if (r == 0 && work->goal.merged_count)
+		return fill_merged(work, disk, &range, err);
 	if (r == 0)
 		r = kmln_tree_ext(disk->device, &range, true, &tree, err);
 	if (r == 0)

@@ -14,6 +14,7 @@
 #include "base/md5.h"
 #include "convert/around.h"
 #include "convert/loader.h"
+#include "convert/merge.h"
 #include "convert/packages.h"
 #include "convert/work.h"
 #include "guest/fstab-lines.h"
@@ -99,8 +100,10 @@ static int prepare_kernel(struct kmln_work *work, struct kmln_error *err)
 /* Kernel, initramfs and GRUB, or the disk around the root filesystem, ready to be planned with. */
 static int prepare(struct kmln_work *work, struct kmln_error *err)
 {
-	int r = kmln_check_guest(work->image.facts, err);
+	int r = kmln_merge_prepare(work, err);
 
+	if (r == 0 && !work->goal.merged_count)
+		r = kmln_check_guest(work->image.facts, err);
 	work->goal.form = work->job->form;
 	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
 	work->goal.record = true;
@@ -161,10 +164,12 @@ static int check_room(const struct kmln_work *work, struct kmln_error *err)
 }
 
 /* What no step changes, and whoever boots the result should know. */
-static void warn(const struct kmln_convert *job, const struct kmln_facts *facts)
+static void warn(const struct kmln_convert *job, const struct kmln_facts *facts,
+	const struct kmln_edits *edits)
 {
 	for (size_t i = 0; i < facts->fstab_count && !job->nofail; i++)
-		if (kmln_fstab_lacks(facts, &facts->fstab[i], job->to->wants_bare))
+		if (kmln_fstab_lacks(facts, &facts->fstab[i], job->to->wants_bare) &&
+			!kmln_edits_has(edits, facts->fstab[i].mount))
 			kmln_warn(
 				"the guest's /etc/fstab:%u wants %s on %s, a disk that is not part of "
 				"this image: give the machine one, or let the guest start without it: "
@@ -192,6 +197,9 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 	if (!job->to->needs_loader && !job->to->wants_bare)
 		return kmln_fail(err, KMLN_EUSAGE, "--to %s: kmln converts to kvm and uml only",
 			job->to->name);
+	if (job->merge && (!job->to->wants_bare || job->in_place))
+		return kmln_fail(err, KMLN_EUSAGE,
+			"--merge makes a copy of a root that stands alone: --to uml and -o OUT");
 	if (job->to->wants_bare && job->kernel)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"--to %s: it is its own kernel, and takes no --kernel", job->to->name);
@@ -244,7 +252,7 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 	if (r == 0)
 		r = check_room(&work, err);
 	if (r == 0)
-		warn(job, work.image.facts);
+		warn(job, work.image.facts, &work.edits);
 	if (r == 0 && job->show)
 		r = job->show(&work.edits, err);
 	if (r < 0)

@@ -89,3 +89,9 @@ void kmln_fstab_device(struct kmln_buf *out, const char *line, size_t size, cons
 	kmln_buf_str(out, device);
 	kmln_buf_add(out, line + end, size - end);
 }
+
+void kmln_fstab_merged(struct kmln_buf *out, const char *line, size_t size)
+{
+	kmln_buf_str(out, "# now a folder of the root: ");
+	kmln_buf_add(out, line, size);
+}

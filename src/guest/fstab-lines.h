@@ -17,4 +17,7 @@ void kmln_fstab_nofail(struct kmln_buf *out, const char *line, size_t size);
 /* Appends the line with `device` as its first word. */
 void kmln_fstab_device(struct kmln_buf *out, const char *line, size_t size, const char *device);
 
+/* Appends the line as a comment that says where its filesystem went. */
+void kmln_fstab_merged(struct kmln_buf *out, const char *line, size_t size);
+
 #endif

@@ -235,9 +235,10 @@ static void write_one(struct kmln_buf *out, const struct kmln_edit *e)
 			(unsigned long long)e->size);
 		write_lines(out, '-', e->data, e->size);
 		return;
-	case KMLN_EDIT_REMOVE:
+	case KMLN_EDIT_REMOVE: /* only undoing plans it */
+	case KMLN_EDIT_MERGE: /* only for a copy */
 	case KMLN_EDIT_KINDS:
-		return; /* only undoing plans these */
+		return;
 	}
 	write_why(out, e);
 }

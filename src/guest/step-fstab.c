@@ -35,6 +35,14 @@ static const struct kmln_fstab_line *line_at(const struct kmln_facts *facts, uns
 	return NULL;
 }
 
+static bool is_merged(const struct kmln_goal *goal, const struct kmln_fstab_line *line)
+{
+	for (size_t i = 0; i < goal->merged_count; i++)
+		if (kmln_eq(goal->merged[i]->mount, line->mount))
+			return true;
+	return false;
+}
+
 /* The text with words exchanged: the device of the line `root`, options of disks that are missing.
  */
 static void rewrite(struct kmln_planning *planning, const char *text,
@@ -49,6 +57,8 @@ static void rewrite(struct kmln_planning *planning, const char *text,
 
 		if (line && line == root)
 			kmln_fstab_device(out, text, n, uuid);
+		else if (line && is_merged(planning->goal, line))
+			kmln_fstab_merged(out, text, n);
 		else if (line && planning->goal->nofail &&
 			 kmln_fstab_lacks(facts, line, planning->platform->wants_bare))
 			kmln_fstab_nofail(out, text, n);
@@ -84,7 +94,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		     : !needs_line(facts->init);
 	if (!right)
 		kmln_missing(planning, "the root filesystem by UUID in /etc/fstab");
-	if (!planning->edits || (right && !planning->goal->nofail))
+	if (!planning->edits || (right && !planning->goal->nofail && !planning->goal->merged_count))
 		return 0;
 	if (file->data)
 		rewrite(planning, file->data, right ? NULL : line, &text);
@@ -146,6 +156,14 @@ static bool is_exchange(const char *old, size_t old_size, const char *new, size_
 	       mount[0] == '/' && (mount[1] == ' ' || mount[1] == '\t');
 }
 
+static bool is_comment(const char *old, size_t old_size, const char *new, size_t new_size)
+{
+	KMLN_BUF struct kmln_buf comment = {0};
+
+	kmln_fstab_merged(&comment, old, old_size);
+	return comment.size == new_size && memcmp(comment.data, new, new_size) == 0;
+}
+
 static bool is_marked(const char *old, size_t old_size, const char *new, size_t new_size)
 {
 	KMLN_BUF struct kmln_buf marked = {0};
@@ -164,7 +182,7 @@ static bool is_rewrite(const struct kmln_record_item *item)
 		size_t n = strcspn(old, "\n"), m = strcspn(new, "\n");
 
 		if ((n != m || memcmp(old, new, n) != 0) && !is_exchange(old, n, new, m) &&
-			!is_marked(old, n, new, m))
+			!is_marked(old, n, new, m) && !is_comment(old, n, new, m))
 			return false;
 		/* the last line may have had no end */
 		if (!!old[n] != !!new[m] && old[n])

@@ -36,7 +36,7 @@ static const char text[] =
 
 static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
-	const struct kmln_known_file *link = kmln_facts_file(planning->facts, LINK);
+	const struct kmln_known_file *link;
 	struct kmln_edit edit = {
 		.kind = KMLN_EDIT_SYMLINK,
 		.by = STEP,
@@ -53,6 +53,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		planning->facts->init != KMLN_INIT_SYSTEMD ||
 		!kmln_facts_file(planning->facts, KMLN_UNITS_FOLDER)->mode)
 		return 0;
+	link = kmln_facts_file(planning->facts, LINK);
 	r = kmln_want_file(planning, STEP, WHY, UNIT, text, strlen(text), 0644, false, err);
 	if (r < 0 || link->link || link->mode)
 		return r;

@@ -52,6 +52,9 @@ struct kmln_goal {
 	/* Lines of fstab for disks that are not part of the image are marked: the guest starts
 	 * without them. */
 	bool nofail;
+	/* Filesystems of the disk that become folders of the root, the outer before the inner. */
+	const struct kmln_filesystem *const *merged;
+	size_t merged_count;
 	/* In place: what stands on the disk around the root filesystem, and not zeros. */
 	struct kmln_pieces around;
 	bool around_too_big; /* it is more than a record holds, and not here */

@@ -12,6 +12,7 @@ const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_wrap,
 	&kmln_step_unwrap,
 	&kmln_step_resize,
+	&kmln_step_merge,
 	&kmln_step_kernel,
 	&kmln_step_initramfs,
 	&kmln_step_packages,
@@ -66,8 +67,7 @@ int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err)
 		if (facts->init == KMLN_INIT_NONE && kmln_eq(facts->fstab[i].mount, "/usr"))
 			return kmln_fail(err, KMLN_EINVALID,
 				"the guest keeps /usr, and so its init program, on a filesystem of its own "
-				"(%s, /etc/fstab:%u), and kmln converts the root filesystem alone: copy it "
-				"into the root in the guest first",
+				"(%s, /etc/fstab:%u): where that is on this disk, --merge puts it into the root",
 				facts->fstab[i].device, facts->fstab[i].line);
 	if (!kmln_arch_runs(facts->arch, "x86-64"))
 		return kmln_fail(err, KMLN_EINVALID,
@@ -82,7 +82,9 @@ int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err)
 int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
-	int r = planning->edits ? kmln_check_guest(facts, err) : 0;
+	/* a guest that is put together may have its init in another part */
+	const bool parts = facts->table && planning->goal && planning->goal->merged_count;
+	int r = planning->edits && !parts ? kmln_check_guest(facts, err) : 0;
 
 	if (r < 0)
 		return r;

@@ -75,6 +75,7 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 		[KMLN_EDIT_COLLAPSE] = "cut",
 		[KMLN_EDIT_KEEP] = "keep",
 		[KMLN_EDIT_EXTEND] = "extend",
+		[KMLN_EDIT_MERGE] = "merge",
 		[KMLN_EDIT_RESIZE] = "resize",
 		[KMLN_EDIT_BYTES] = "bytes",
 		[KMLN_EDIT_MKDIR] = "mkdir",
@@ -228,6 +229,10 @@ static void print_one(
 	case KMLN_EDIT_EXTEND:
 		object = kmln_pool_printf(
 			edits->pool, "+%llu bytes behind", (unsigned long long)e->size);
+		break;
+	case KMLN_EDIT_MERGE:
+		object = kmln_pool_printf(edits->pool, "%s from %s, %s", e->path, e->data,
+			kmln_plan_bytes(edits->pool, e->size));
 		break;
 	case KMLN_EDIT_RESIZE:
 		object =

@@ -19,6 +19,8 @@ enum kmln_edit_kind {
 			       `size` */
 	KMLN_EDIT_KEEP, /* data[size] at byte `offset` goes with a COLLAPSE: for the record only */
 	KMLN_EDIT_EXTEND, /* `size` empty bytes behind the image's last byte */
+	KMLN_EDIT_MERGE, /* what is in `data` (for people), at byte `offset` of the disk and `size`
+			    bytes, becomes the folder `path` */
 	KMLN_EDIT_RESIZE, /* the root filesystem, and its partition, to `size` bytes */
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
 	KMLN_EDIT_MKDIR, /* a folder */

@@ -453,3 +453,73 @@ def test_units(kmln, to_uml, guest, tmp_path):
     assert "nothing to do" in to_uml(disk, "--in-place", "--dry-run", expect=0).out
     kmln("undo", disk, expect=0)
     same_tree(before, ext4reader.read(disk, FIRST))
+
+
+# --- filesystems of one disk put together
+
+@pytest.fixture
+def parts(guest, box_tree, tmp_path):
+    """Root, /part (the awkward tree) and /logs/own on partitions of their own; /data somewhere else."""
+    root = tmp_path / "root.img"
+    # blocks as large as those of the tree that goes in: long links and attributes take one
+    images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", "-b", "4096", "-d", box_tree, root, "64M")
+    awkward = guest("awkward")
+    log = tmp_path / "log.img"
+    tree = tmp_path / "logs"
+    tree.mkdir()
+    (tree / "messages").write_text("a line\n")
+    images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", "-d", tree, log, "16M")
+    images.debugfs(root, "mkdir /part", "mkdir /logs", "mkdir /logs/own")
+    uuid = [images.superblock(image)["Filesystem UUID"] for image in (root, awkward, log)]
+    images.put(root, "/etc/fstab", f"UUID={uuid[0]} / ext4 rw 0 1\nUUID={uuid[1]} /part ext4 rw 0 2\n"
+               f"UUID={uuid[2]} /logs/own ext4 rw 0 2\nUUID=00000000-1111-2222-3333-444444444444 /data ext4 rw 0 2\n")
+    starts, at = [], 2048
+    for image in (root, awkward, log):
+        starts.append(at)
+        at += image.stat().st_size // 512
+    script = "label: gpt\n" + "".join(
+        f"start={start}, size={image.stat().st_size // 512}, type=L\n"
+        for start, image in zip(starts, (root, awkward, log)))
+    disk = images.disk(tmp_path / "parts.raw", (at + 2048) * 512, script,
+                       list(zip(starts, (root, awkward, log))))
+    return disk, root, awkward, log
+
+
+def test_merge(to_uml, parts, tmp_path):
+    disk, root, awkward, log = parts
+    before = images.fingerprint(disk)
+    run = to_uml(disk, "--root", "1", "-o", tmp_path / "alone.img", expect=0)
+    assert "wants UUID=" in run.err and "on /part" in run.err and "on /logs/own" in run.err
+    out = tmp_path / "out.img"
+    plan = to_uml(disk, "--root", "1", "--merge", "--size", "700M", "--dry-run", expect=0).out
+    assert "merge   /part from partition 2 (ext4)" in plan and "merge   /logs/own from partition 3" in plan
+    run = to_uml(disk, "--root", "1", "--merge", "--size", "700M", "-o", out, expect=0)
+    assert "on /part" not in run.err and "wants UUID=00000000-1111-2222-3333-444444444444 on /data" in run.err
+    assert images.clean(out) and images.fingerprint(disk) == before
+    tree = ext4reader.read(out)
+    moved = {name.removeprefix(b"/part") or b"/": thing for name, thing in tree.items()
+             if name == b"/part" or name.startswith(b"/part/")}
+    there = {name: thing for name, thing in ext4reader.read(awkward).items() if not name.startswith(b"/lost+found")}
+    difference = ext4reader.changed(there, moved)
+    assert not difference.added and not difference.removed, difference
+    # what is not carried over, and said; its lost+found stays behind, and names have another folder
+    del difference.changed[b"/"]
+    assert {tuple(what) for what in difference.changed.values()} == {("flags",), ("names",)}, difference.changed
+    assert "immutable or append-only" in run.err
+    text = images.tool("debugfs", "e2fsprogs", "-R", "cat /etc/fstab", out).decode()
+    assert text.count("# now a folder of the root: UUID=") == 2
+    assert images.tool("debugfs", "e2fsprogs", "-R", "cat /logs/own/messages", out) == b"a line\n"
+    assert "nothing to do" in to_uml(out, "--dry-run", expect=0).out
+
+
+def test_merge_refuses(to_uml, disk, parts, tmp_path):
+    assert "mounts no other filesystem" in to_uml(disk, "--merge", "-o", tmp_path / "o.img", expect=2).err
+    assert "-o OUT" in to_uml(disk, "--merge", "--in-place", expect=2).err
+    _, root, _, _ = parts
+    hidden = tmp_path / "hidden"
+    hidden.write_text("x")
+    images.debugfs(root, f"write {hidden} /logs/own/hidden")
+    image = parts[0]
+    subprocess.run(["dd", f"if={root}", f"of={image}", "bs=1M", "seek=1", "conv=notrunc", "status=none"], check=True)
+    run = to_uml(image, "--root", "1", "--merge", "--size", "700M", "-o", tmp_path / "o.img", expect=1)
+    assert "/logs/own is not empty" in run.err and not (tmp_path / "o.img").exists()
