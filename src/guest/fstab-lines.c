@@ -67,6 +67,11 @@ void kmln_fstab_nofail(struct kmln_buf *out, const char *line, size_t size)
 {
 	size_t start, end;
 
+	/* no line that anybody would mount by */
+	if (!find_word(line, size, 2, &start, &end)) {
+		kmln_buf_add(out, line, size);
+		return;
+	}
 	if (!find_word(line, size, 3, &start, &end)) {
 		/* device, mount point and type alone */
 		while (size && (line[size - 1] == ' ' || line[size - 1] == '\t'))
