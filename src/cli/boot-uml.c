@@ -13,7 +13,7 @@
  * UML's drivers for a disk that is served to it; and for a guest that calls its root by the name it
  * has elsewhere, the link that makes that name true.
  */
-int kmln_boot_uml_initramfs(struct boot *boot, struct kmln_error *err)
+static int make_initramfs(struct boot *boot, const char **words, struct kmln_error *err)
 {
 	const bool raw = kmln_eq(boot->disk.format, "raw");
 	const char *disk = raw ? boot->platform->disk : KMLN_UML_SERVED;
@@ -33,9 +33,19 @@ int kmln_boot_uml_initramfs(struct boot *boot, struct kmln_error *err)
 	if (r < 0)
 		return r;
 	boot->initramfs = direct.initramfs;
-	boot->words = kmln_pool_printf(
-		boot->pool, "%s %s", direct.words, boot->opts->append ? boot->opts->append : "");
+	*words = direct.words;
 	return 0;
+}
+
+int kmln_boot_uml_initramfs(struct boot *boot, struct kmln_error *err)
+{
+	const char *quick = kmln_direct_uml_quick(boot->facts), *append = boot->opts->append;
+	const char *words = "";
+	int r = make_initramfs(boot, &words, err);
+
+	boot->words = kmln_pool_printf(
+		boot->pool, "%s %s %s", quick ? quick : "", words, append ? append : "");
+	return r;
 }
 
 /* UML reads raw images only: a daemon serves it any other. */

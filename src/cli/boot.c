@@ -27,6 +27,7 @@
 #include "plan/actions.h"
 #include "platform/platform.h"
 #include "platform/uefi.h"
+#include "platform/uml.h"
 #include "run/machine.h"
 #include "run/sandbox.h"
 
@@ -59,6 +60,7 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 
 	if (r < 0)
 		return r;
+	boot->disk.root = (unsigned)boot->opts->root;
 	if (kmln_disk_busy(&boot->disk) > 0)
 		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
 	if (fstat(boot->disk.fd, &st) < 0)
@@ -69,7 +71,13 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 	r = kmln_inspect(&boot->disk, &boot->facts, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", path);
-	root = boot->facts->root ? boot->facts->root : likely_root(boot->facts);
+	/* which of several roots is meant is a matter of no guess */
+	if (boot->opts->root && !boot->facts->root)
+		return kmln_fail(err, KMLN_EINVALID, "%s: no root filesystem: %s", path,
+			boot->facts->root_problem);
+	root = boot->facts->root	 ? boot->facts->root
+	       : boot->facts->root_count ? NULL
+					 : likely_root(boot->facts);
 	boot->has_root = root != NULL;
 	boot->partition = root ? root->partition : 0;
 	return 0;
@@ -100,12 +108,17 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 {
 	bool uml = kmln_eq(platform->name, "uml");
 
+	if (!uml && boot->opts->kernel && kmln_uml_is_program(boot->opts->kernel))
+		return "the kernel that was given is User-Mode Linux itself, a program: --on uml without "
+		       "--kernel starts it";
 	if (uml && boot->opts->kernel)
 		return "it is its own kernel, and --kernel was given";
 	if (uml && boot->opts->boot_disk)
 		return "it starts from no boot disk";
 	if (uml && kmln_eq(boot->opts->firmware, "uefi"))
 		return "it has no firmware";
+	if (uml && !boot->has_root && boot->facts->root_count)
+		return boot->facts->root_problem;
 	if (uml && !boot->has_root)
 		return "no root filesystem was found in the image";
 	if (platform->needs_loader && !starts_by_itself(boot) && !boot->opts->kernel &&
@@ -510,6 +523,7 @@ static const struct kmln_opt options[] = {
 	{"boot-disk", 0, KMLN_OPT_FILE, "FILE",
 		"start from this disk, which `kmln convert --boot disk` made (kvm, qemu)",
 		offsetof(struct boot_opts, boot_disk), NULL},
+	KMLN_OPT_ROOT(struct boot_opts),
 	KMLN_OPT_BACKING(struct boot_opts),
 	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct boot_opts, dry_run), NULL},

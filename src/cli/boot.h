@@ -12,7 +12,7 @@
 
 struct boot_opts {
 	const char *on, *kernel, *initramfs, *append, *format, *firmware, *boot_disk;
-	uint64_t memory, timeout;
+	uint64_t memory, timeout, root;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
 	bool snapshot, dry_run, unconfined, backing;
 };

@@ -40,10 +40,12 @@ static struct kmln_json *show_edit(const struct kmln_edit *e)
 	case KMLN_EDIT_COLLAPSE:
 		kmln_json_set(o, "offset", kmln_json_number(e->offset));
 		break;
+	case KMLN_EDIT_KEEP:
 	case KMLN_EDIT_BYTES:
 		kmln_json_set(o, "offset", kmln_json_number(e->offset));
 		kmln_json_set(o, "size", kmln_json_number(e->size));
 		break;
+	case KMLN_EDIT_MERGE:
 	case KMLN_EDIT_RESIZE:
 	case KMLN_EDIT_EXTEND:
 		kmln_json_set(o, "size", kmln_json_number(e->size));

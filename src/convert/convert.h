@@ -16,6 +16,9 @@ struct kmln_convert {
 	const char *format; /* of the output: "raw", "qcow2", "vmdk", "vdi"; "composite" in place */
 	bool backing; /* the files that the image names may be opened */
 	bool in_place; /* the image itself is converted */
+	unsigned root; /* the partition of the root filesystem; 0: it is looked for */
+	bool merge; /* filesystems that the guest mounts from the same disk go into the root */
+	bool nofail; /* fstab's disks that are not in the image may be missing at the start */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
 	enum kmln_boot_form form;
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */

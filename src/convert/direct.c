@@ -69,6 +69,20 @@ int kmln_direct_prepare(const struct kmln_disk *disk, const struct kmln_facts *f
 	return r;
 }
 
+const char *kmln_direct_uml_quick(const struct kmln_facts *facts)
+{
+	static const char *const tools[] = {
+		"mdadm", "btrfs-progs", "btrfsprogs", "lvm2", "dmraid", "dmsetup", NULL};
+
+	/* of a guest that cannot be read nothing is known */
+	if (!facts->root || !facts->root->is_ext)
+		return NULL;
+	for (const char *const *tool = tools; *tool; tool++)
+		if (kmln_facts_package(facts, *tool))
+			return NULL;
+	return "initcall_blacklist=raid6_select_algo";
+}
+
 int kmln_direct_uml(const struct kmln_facts *facts, const char *program, const char *name,
 	const char *folder, struct kmln_pool *pool, struct kmln_direct *direct,
 	struct kmln_error *err)

@@ -28,6 +28,9 @@ struct kmln_disk {
 	/* Of its own files, without a backing file: their length, and the bytes that the host's
 	 * filesystem has given them, which are less where they have holes. */
 	uint64_t file_size, allocated;
+	/* The number of the partition that is said to hold the guest's root; 0: it is looked for.
+	 */
+	unsigned root;
 	const char *format; /* "raw", "qcow2" ...; see image/formats.h */
 	const char *backing; /* the name of the backing file, as the image has it; NULL: none */
 	struct kmln_layers *layers; /* the files it consists of; NULL: one raw file */

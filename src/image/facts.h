@@ -76,6 +76,12 @@ struct kmln_record_file {
 	const char *path;
 	uint64_t size;
 };
+/* Where a guest's own units and drop-ins of systemd stand, and the names that kmln gives to its. */
+#define KMLN_UNITS_FOLDER "/etc/systemd/system"
+#define KMLN_UNIT_DROP_IN "kmln-not-in-uml.conf"
+#define KMLN_MODULES_UNIT "kmln-uml-modules.service"
+/* Units that are of no use on a platform without hardware; NULL-ended. */
+extern const char *const kmln_hardware_units[];
 #define KMLN_RECORDS_MAX 64u
 #define KMLN_RECORD_FOLDER "/var/lib/kmln"
 
@@ -219,6 +225,7 @@ struct kmln_facts {
 	/* Of the guest whose root was found; all empty where none was. */
 	const struct kmln_filesystem *root;
 	const char *root_problem; /* why root is NULL, for people */
+	unsigned root_count; /* filesystems that look like one; the guest may be in any of them */
 	const char *os_id, *os_version, *os_name, *os_codename, *os_like;
 	const char *arch; /* "x86-64", "i386", "arm64" ... from an ELF header */
 	const char *hostname;

@@ -108,7 +108,9 @@ const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 	static const char *const names[] = {
 		[KMLN_EDIT_SHIFT] = "shift",
 		[KMLN_EDIT_COLLAPSE] = "cut",
+		[KMLN_EDIT_KEEP] = "keep",
 		[KMLN_EDIT_EXTEND] = "extend",
+		[KMLN_EDIT_MERGE] = "merge",
 		[KMLN_EDIT_RESIZE] = "resize",
 		[KMLN_EDIT_BYTES] = "bytes",
 		[KMLN_EDIT_MKDIR] = "mkdir",
@@ -270,10 +272,15 @@ static void print_one(
 		object = kmln_pool_printf(
 			edits->pool, "+%llu bytes behind", (unsigned long long)e->size);
 		break;
+	case KMLN_EDIT_MERGE:
+		object = kmln_pool_printf(edits->pool, "%s from %s, %s", e->path, e->data,
+			kmln_plan_bytes(edits->pool, e->size));
+		break;
 	case KMLN_EDIT_RESIZE:
 		object =
 			kmln_pool_printf(edits->pool, "to %llu bytes", (unsigned long long)e->size);
 		break;
+	case KMLN_EDIT_KEEP:
 	case KMLN_EDIT_BYTES:
 		object = kmln_pool_printf(edits->pool, "0x%llx +%llu bytes",
 			(unsigned long long)e->offset, (unsigned long long)e->size);

@@ -17,7 +17,10 @@ enum kmln_edit_kind {
 	KMLN_EDIT_SHIFT, /* `offset` empty bytes in front of the image's first byte */
 	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image go, and all behind the next
 			       `size` */
+	KMLN_EDIT_KEEP, /* data[size] at byte `offset` goes with a COLLAPSE: for the record only */
 	KMLN_EDIT_EXTEND, /* `size` empty bytes behind the image's last byte */
+	KMLN_EDIT_MERGE, /* what is in `data` (for people), at byte `offset` of the disk and `size`
+			    bytes, becomes the folder `path` */
 	KMLN_EDIT_RESIZE, /* the root filesystem, and its partition, to `size` bytes */
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
 	KMLN_EDIT_MKDIR, /* a folder */
@@ -56,6 +59,7 @@ struct kmln_edit {
 	/*
 	 * What else is known of the file that is replaced; replaces_mode (with its type) is 0 where
 	 * the step did not look at it, and then `replaces` says only that something is there.
+	 * COLLAPSE: replaces_size is how long the image is.
 	 * BYTES: `replaces` are the bytes that stand there now, NULL for a place that a shift
 	 * makes; replaces_size is 0 where nobody looked at them. APPEND: how long the file is.
 	 */

@@ -95,6 +95,7 @@ struct kmln_platform {
 	 */
 	bool needs_kernel; /* a kernel of its own, with `drivers` */
 	bool needs_loader; /* a partition table and a boot loader */
+	bool wants_bare; /* its root is best a filesystem that stands alone */
 	const char *const *drivers; /* NULL-ended, or NULL */
 
 	/* What this host can do. Fails only where it cannot look at all. */

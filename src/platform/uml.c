@@ -5,6 +5,7 @@
  */
 #include "platform/uml.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "platform/look.h"
 
 #define PROGRAM "linux.uml"
+#define PROGRAM_MAX (64u << 20)
 #define PACKAGE "user-mode-linux"
 #define DISK "ubda"
 #define MODULES "/usr/lib/uml/modules"
@@ -91,6 +93,8 @@ static int uml_launch(
 	add_cards(launch, argv);
 	/* console 1 to 15 and further serial lines stay unconnected: no terminal windows */
 	kmln_strv_adds(argv, "ssl0=fd:0,fd:1", "con=none", "ssl=none", "console=ttyS0", NULL);
+	/* 256 old terminals, which nobody opens, would take half a second */
+	kmln_strv_add(argv, "pty.legacy_count=0");
 	/* a reboot ends the program, as in QEMU; the kernel's name for the machine is in `run` */
 	kmln_strv_adds(argv, "noreboot", "umid=kmln", NULL);
 	kmln_strv_printf(argv, "uml_dir=%s", launch->run);
@@ -168,6 +172,20 @@ static void try_ptrace(const void *unused, void *answer)
 	*(int *)answer = ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ? errno : 0;
 }
 
+bool kmln_uml_is_program(const char *path)
+{
+	KMLN_BUF struct kmln_buf bytes = {0};
+	struct kmln_error ignored;
+	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, &ignored);
+	char magic[4];
+
+	/* other kernels are rarely ELF files; and this option none of them knows */
+	return fd >= 0 && kmln_pread_all(fd, magic, sizeof(magic), 0, &ignored) == 0 &&
+	       memcmp(magic, "\177ELF", sizeof(magic)) == 0 &&
+	       kmln_read_file(path, PROGRAM_MAX, &bytes, &ignored) == 0 &&
+	       memmem(bytes.data, bytes.size, "uml_dir=", 8);
+}
+
 int kmln_uml_find_modules(struct kmln_pool *pool, const char *program, const char **folder,
 	const char **release, struct kmln_error *err)
 {
@@ -227,6 +245,7 @@ const struct kmln_platform kmln_platform_uml = {
 	.summary = "User-Mode Linux: the kernel as an ordinary program",
 	.console = "ttyS0",
 	.disk = DISK,
+	.wants_bare = true,
 	.probe = uml_probe,
 	.launch = uml_launch,
 };

@@ -15,4 +15,7 @@
 int kmln_uml_find_modules(struct kmln_pool *pool, const char *program, const char **folder,
 	const char **release, struct kmln_error *err);
 
+/* True for a file that is a linux.uml: a kernel of no other platform's. */
+bool kmln_uml_is_program(const char *path);
+
 #endif

@@ -84,13 +84,13 @@ static void test_uml_vectors(void **state)
 	(void)state;
 	golden("uml", &l,
 		"linux.uml ubd0d=/g/disk.img root=/dev/ubda rw mem=256M ssl0=fd:0,fd:1 con=none "
-		"ssl=none console=ttyS0 noreboot umid=kmln uml_dir=/g/run");
+		"ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/g/run");
 	l.partition = 2;
 	l.snapshot = true;
 	l.memory = 100 * MIB + 1;
 	golden("uml", &l,
 		"linux.uml ubd0=/g/run/disk.cow,/g/disk.img root=/dev/ubda2 rw mem=101M "
-		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 noreboot umid=kmln "
+		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln "
 		"uml_dir=/g/run");
 	l.overlay = "/g/over";
 	l.read_only = true;
@@ -99,13 +99,13 @@ static void test_uml_vectors(void **state)
 	l.cmdline = " quiet  init=/bin/sh -- -c ";
 	golden("uml", &l,
 		"/opt/linux.uml ubd0=/g/over,/g/disk.img root=/dev/ubda2 rw mem=101M "
-		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 noreboot umid=kmln "
+		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln "
 		"uml_dir=/g/run initrd=/g/initrd quiet init=/bin/sh -- -c");
 	l = (struct kmln_launch){
 		.disk = "/g/d", .memory = 64 * MIB, .run = "/r", .read_only = true};
 	golden("uml", &l,
 		"linux.uml ubd0rd=/g/d root=/dev/ubda ro mem=64M ssl0=fd:0,fd:1 con=none ssl=none "
-		"console=ttyS0 noreboot umid=kmln uml_dir=/r");
+		"console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/r");
 }
 
 static void test_qemu_vectors(void **state)
