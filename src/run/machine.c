@@ -457,8 +457,8 @@ static int carry_out(struct machine *m, const struct kmln_action *step, const si
 	case KMLN_ACTION_KINDS:
 		break;
 	}
-	return kmln_fail(err, KMLN_EUSAGE, "one machine has no %s",
-		kmln_action_kind_name(step->kind));
+	return kmln_fail(
+		err, KMLN_EUSAGE, "one machine has no %s", kmln_action_kind_name(step->kind));
 }
 
 static void fini(struct machine *m)

@@ -194,7 +194,7 @@ def rule_length(root):
 
 def rule_machine_paths(root):
     """No path of somebody's machine. Ada, Cat and Eve are the users of the test guests."""
-    pattern = re.compile(r"/(?:home/(?!(?:ada|cat|eve)\b)|Users/)\w|" + re.escape(str(root)) + "/")
+    pattern = re.compile(r"/(?:home/(?!(?:ada|cat|eve|teacher)\b)|Users/)\w|" + re.escape(str(root)) + "/")
     return [f"{path.relative_to(root)}:{number}: path of a machine: {match[0]}"
             for path in all_files(root) if "layers" not in path.parts and (text := text_of(path))
             for number, line in enumerate(text.splitlines(), 1) if (match := pattern.search(line))]
