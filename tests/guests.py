@@ -303,7 +303,7 @@ def _awkward_tree(tree, base):
     capability = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
     commands = [
         "cd /awkward",
-        "mknod char c 10 200", "mknod block b 7 300",
+        "mknod char c 10 200", "mknod block b 7 300", "mknod large c 4095 65535",
         "sif setuid mode 0104755",
         "sif owned uid 70000", "sif owned gid 80000",
         "sif folder mode 042775",
