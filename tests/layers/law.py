@@ -41,7 +41,7 @@ HOMES = {
     "nettle": (("nettle/",), "base/sum.c"),
     "rpm": (("rpm/",), "image/inspect-rpm.c"),
     "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
-    # crypt(3) hashes root's password, in one file only: see rule_crypt
+    # crypt(3) hashes passwords, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),
 }
 
