@@ -110,9 +110,12 @@ static void hide_others(const struct kmln_set *set, struct kmln_buf *text, struc
 
 static const char *netmask(struct kmln_pool *pool, bool v6, unsigned bits)
 {
-	struct in_addr mask = {htonl(bits ? ~0u << (32 - bits) : 0)};
+	struct in_addr mask = {0};
 
-	return v6 ? kmln_pool_printf(pool, "%u", bits) : kmln_pool_strdup(pool, inet_ntoa(mask));
+	if (v6)
+		return kmln_pool_printf(pool, "%u", bits);
+	mask.s_addr = htonl(bits ? ~0u << (32 - bits) : 0);
+	return kmln_pool_strdup(pool, inet_ntoa(mask));
 }
 
 static void add_addresses(
