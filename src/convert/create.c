@@ -91,8 +91,8 @@ static int unpack_xattrs(
 static int unpack_entry(void *data, const struct kmln_tar_entry *entry, struct kmln_tar *content,
 	struct kmln_error *err)
 {
-	const struct kmln_meta meta = {
-		entry->mode & 07777, entry->uid, entry->gid, entry->mtime, entry->mtime_ns};
+	const struct kmln_meta meta = {entry->mode & 07777, entry->uid, entry->gid, entry->mtime,
+		entry->mtime_ns, .sparse = false};
 	struct kmln_tree *tree = data;
 	struct kmln_error missing;
 	struct kmln_stat st;

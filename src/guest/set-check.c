@@ -88,7 +88,9 @@ static int check_hostname(const char *name, struct kmln_error *err)
 
 static int check_hosts(const struct kmln_settings *s, struct kmln_error *err)
 {
-	for (size_t i = 0; i < s->host_count; i++) {
+	const bool known = s->memo && s->memo->checked;
+
+	for (size_t i = 0; !known && i < s->host_count; i++) {
 		const struct kmln_set_host *h = &s->hosts[i];
 
 		if (!is_address(h->address))
@@ -99,6 +101,8 @@ static int check_hosts(const struct kmln_settings *s, struct kmln_error *err)
 			if (!is_word(*n, "-._", 253))
 				return refuse(err, "hosts", *n, "is no name of a host");
 	}
+	if (s->memo)
+		s->memo->checked = true;
 	for (const char *const *n = s->nameservers; n && *n; n++)
 		if (!is_address(*n))
 			return refuse(err, "nameserver", *n, "is no address");

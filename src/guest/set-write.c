@@ -401,10 +401,11 @@ static bool is_secret(const char *path)
 static int write_text(struct kmln_set *set, struct kmln_set_text *text, struct kmln_error *err)
 {
 	struct kmln_set_note *ours = kmln_set_before(set, "text", text->path, NULL);
-	const char *data = kmln_pool_memdup(
-		set->pool, text->text.data ? text->text.data : "", text->text.size);
-	struct kmln_set_file file = {
-		text->path, data, text->text.size, text->mode, text->uid, text->gid};
+	const size_t size = text->ready ? text->ready_size : text->text.size;
+	const char *data = text->ready ? text->ready
+				       : kmln_pool_memdup(set->pool,
+						 text->text.data ? text->text.data : "", size);
+	struct kmln_set_file file = {text->path, data, size, text->mode, text->uid, text->gid};
 	const struct kmln_known_file *known = text->file;
 	struct kmln_edit *edit;
 	int r;
@@ -415,16 +416,15 @@ static int write_text(struct kmln_set *set, struct kmln_set_text *text, struct k
 		for (edit = set->edits->items; !kmln_eq(edit->path, text->real); edit++)
 			;
 		edit->data = data;
-		edit->size = text->text.size;
+		edit->size = size;
 		return 0;
 	}
 	if (ours || !known->mode) {
-		if (!text->text.size)
+		if (!size)
 			return kmln_set_remove(set, text->path, text->why, err);
 		kmln_set_note(set, "text", text->path, NULL);
 	}
-	if (known->data && known->size == text->text.size &&
-		memcmp(known->data, data, known->size) == 0)
+	if (known->data && known->size == size && memcmp(known->data, data, known->size) == 0)
 		return 0;
 	r = kmln_set_put(set, &file, text->why, false, is_secret(text->path), err);
 	if (r == 0)

@@ -43,6 +43,8 @@ struct kmln_set_text {
 	bool wanted;
 	uint32_t mode, uid, gid; /* if it is new */
 	struct kmln_buf text;
+	const char *ready; /* what it becomes instead, from elsewhere; or NULL */
+	size_t ready_size;
 	struct kmln_edit *edit; /* an edit of it that the plan had already; or NULL */
 };
 

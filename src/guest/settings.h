@@ -64,12 +64,25 @@ struct kmln_set_mount {
 	const char *type, *options; /* NULL: "auto", "defaults" */
 };
 
+/*
+ * For many guests with the same hosts: what was made for one is given to the next, as long as both
+ * come from the same facts. Zeroed but for the pool, which outlives their plans.
+ */
+struct kmln_set_memo {
+	struct kmln_pool *pool;
+	bool checked; /* the hosts */
+	const char *before, *after; /* the text of /etc/hosts in the facts, and what it became */
+	size_t after_size;
+};
+
 /* Plain data, the caller's. Zeroed: no setting at all. Lists of texts end with NULL, or are NULL.
  */
 struct kmln_settings {
 	const char *hostname; /* NULL: what it has */
 	const struct kmln_set_host *hosts; /* of the project, its own line among them */
 	size_t host_count;
+	bool in_hosts; /* one of them is the guest; false: that is looked for */
+	struct kmln_set_memo *memo; /* of the hosts; or NULL */
 	const char *const *nameservers; /* addresses; before those that the guest has */
 	const char *root_password, *root_hash; /* as a user's */
 	const struct kmln_set_user *users;
@@ -109,8 +122,8 @@ void kmln_settings_inspect(
 int kmln_plan_settings(struct kmln_planning *planning, const struct kmln_settings *settings,
 	struct kmln_error *err);
 
-/* The name of the system that sets up the guest's network, as struct kmln_interface has it; or
- * "none". For facts that kmln_settings_inspect() has added to. */
+/* The name of the system that sets up the guest's network, as struct kmln_known_interface has it;
+ * or "none". For facts that kmln_settings_inspect() has added to. */
 const char *kmln_settings_network(const struct kmln_facts *facts);
 
 #endif

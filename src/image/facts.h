@@ -76,6 +76,12 @@ struct kmln_record_file {
 	const char *path;
 	uint64_t size;
 };
+/* Where a guest's own units and drop-ins of systemd stand, and the names that kmln gives to its. */
+#define KMLN_UNITS_FOLDER "/etc/systemd/system"
+#define KMLN_UNIT_DROP_IN "kmln-not-in-uml.conf"
+#define KMLN_MODULES_UNIT "kmln-uml-modules.service"
+/* Units that are of no use on a platform without hardware; NULL-ended. */
+extern const char *const kmln_hardware_units[];
 #define KMLN_RECORDS_MAX 64u
 #define KMLN_RECORD_FOLDER "/var/lib/kmln"
 
@@ -108,7 +114,7 @@ struct kmln_login {
 	const char *source; /* "/etc/inittab:51", a unit's path, or the rule that makes it */
 };
 
-struct kmln_interface {
+struct kmln_known_interface {
 	const char *name; /* "eth0"; or what is matched instead of a name: "mac 52:54:..." */
 	const char *system; /* "ifupdown", "systemd-networkd", "netplan", "NetworkManager" or
 			       "ifcfg" */
@@ -219,6 +225,7 @@ struct kmln_facts {
 	/* Of the guest whose root was found; all empty where none was. */
 	const struct kmln_filesystem *root;
 	const char *root_problem; /* why root is NULL, for people */
+	unsigned root_count; /* filesystems that look like one; the guest may be in any of them */
 	const char *os_id, *os_version, *os_name, *os_codename, *os_like;
 	const char *arch; /* "x86-64", "i386", "arm64" ... from an ELF header */
 	const char *hostname;
@@ -247,7 +254,7 @@ struct kmln_facts {
 	size_t fstab_count;
 	struct kmln_login *logins;
 	size_t login_count;
-	struct kmln_interface *interfaces;
+	struct kmln_known_interface *interfaces;
 	size_t interface_count;
 	struct kmln_mac_name *mac_names;
 	size_t mac_name_count;

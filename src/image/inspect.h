@@ -17,6 +17,9 @@ void kmln_facts_cleanup(struct kmln_facts **facts);
 #define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)
 
 /*
+ * A root filesystem is the one in the partition disk->root, or, where that is 0, the only one that
+ * looks like one: two of them are root_problem, and root_count tells that from none.
+ *
  * The same in parts, for who wants less or has no disk: format, partitions and filesystems; the
  * root filesystem (facts->root and *tree, or root_problem and no tree); what the guest in it is.
  * The last needs facts that have a pool and `root`, and any kind of tree.
