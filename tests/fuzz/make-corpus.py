@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import guests  # noqa: E402
+import vde  # noqa: E402
 
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
 
@@ -180,6 +181,30 @@ def corpus_apt_sources():
 def _kernel_tree(folder):
     run("dpkg-deb", "-x", guests.kernel_deb(), folder)
     return folder, next(folder.glob("lib/modules/*"))
+
+
+def corpus_frames():
+    """Each frame behind its direction (0: from the switch) and two bytes of length."""
+    def frames(*found):
+        return b"".join(struct.pack("!BH", way, len(frame)) + frame for way, frame in found)
+    four = b"\x52\x55\x0a\x09\x00\xfe\x02\0\0\0\0\1\x08\0"
+    six = b"\x52\x56\0\0\0\xfe\x02\0\0\0\0\1\x86\xdd"
+    arp = b"\xff" * 6 + b"\x02\0\0\0\0\1\x08\x06\0\1\x08\0\6\4\0\1\x02\0\0\0\0\1" + bytes(18)
+    return {
+        "arp": frames((0, arp)),
+        "tcp": frames((0, four + vde.tcp("10.9.0.1", 1, "192.0.2.1", 80, vde.SYN)),
+                      (0, six + vde.tcp("fd00:9::1", 1, "2001:db8::1", 80, vde.SYN)),
+                      (0, four + vde.tcp("10.9.0.1", 1, "127.0.0.1", 80, vde.SYN))),
+        "forward": frames((1, four + vde.udp("10.9.0.254", 5000, "10.9.0.1", 99, b"question")),
+                          (0, four + vde.udp("10.9.0.1", 99, "10.9.0.254", 5000, b"answer")),
+                          (1, four + vde.udp("127.0.0.1", 5000, "10.9.0.1", 99, b"another")),
+                          (1, six + vde.udp("fd00:9::fe", 5000, "fd00:9::1", 99, b"question")),
+                          (0, six + vde.udp("fd00:9::1", 99, "fd00:9::fe", 5000, b"answer"))),
+        "dns": frames((0, four + vde.udp("10.9.0.1", 7, "10.9.0.253", 53, bytes(12))),
+                      (0, four + vde.udp("0.0.0.0", 68, "255.255.255.255", 67, bytes(240)))),
+        "neighbour": frames((0, six + vde.icmp6("fe80::1", "ff02::2", 133, bytes(4), hops=255)),
+                            (0, six + vde.icmp6("fd00:9::1", "fd00:9::fe", 135, bytes(20), hops=255))),
+    }
 
 
 def corpus_modules():
