@@ -327,7 +327,7 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 		share_file(boot, boot->initramfs, "initramfs", &launch.initramfs, err) < 0)
 		return -err->code;
 	if (kmln_eq(boot->platform->name, "kvm"))
-		kmln_sandbox_device(&boot->sandbox, "/dev/kvm");
+		kmln_sandbox_share_as_is(&boot->sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
 	/* UML keeps the guest's memory there, and a little more */
 	boot->sandbox.shm = (uml ? launch.memory : 0) + (64ull << 20);
 	return boot->platform->launch(&launch, argv, err);

@@ -101,13 +101,14 @@ const char *kmln_sandbox_share(
 	return share->inside;
 }
 
-void kmln_sandbox_device(struct kmln_sandbox *sandbox, const char *path)
+void kmln_sandbox_share_as_is(
+	struct kmln_sandbox *sandbox, const char *path, enum kmln_access access)
 {
 	struct kmln_share *share = kmln_pool_append(
 		sandbox->pool, &sandbox->shares, &sandbox->share_count, sizeof(*share));
 
 	share->host = share->inside = kmln_pool_strdup(sandbox->pool, path);
-	share->access = KMLN_ACCESS_DEVICE;
+	share->access = access;
 }
 
 /* Links are made in the order of the mounts, and mount points before the folder above is closed. */
@@ -161,6 +162,8 @@ static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 
 static void add_rules(const struct kmln_sandbox *s, struct kmln_strv *argv)
 {
+	if (s->host_network)
+		kmln_strv_add(argv, KMLN_SANDBOX_NETWORK);
 	kmln_strv_adds(argv, "--run", "/usr", NULL);
 	for (size_t i = 0; i < s->folder_count; i++)
 		if (!s->folders[i].target)
