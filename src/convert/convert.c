@@ -24,7 +24,7 @@
 
 #define MIB (1ull << 20)
 
-static void work_fini(struct kmln_work *work)
+void kmln_work_fini(struct kmln_work *work)
 {
 	kmln_beside_fini(&work->beside);
 	kmln_edits_fini(&work->edits);
@@ -133,7 +133,7 @@ int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
 }
 
 /* Room for what the plan puts in, each file in whole blocks, and a little for folders. */
-static int check_room(const struct kmln_work *work, struct kmln_error *err)
+static int check_room(const struct kmln_work *work, uint64_t *enough, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->image.facts->root;
 	uint64_t need = 0, inodes = 0, have = root->free_bytes;
@@ -149,13 +149,13 @@ static int check_room(const struct kmln_work *work, struct kmln_error *err)
 		need += (e->size + block - 1) / block * block + block / 8;
 		inodes++;
 	}
+	*enough = (root->bytes + (need > have ? need - have : 0) * 11 / 10 + 64 * MIB) / MIB * MIB;
 	if (need > have)
 		return kmln_fail(err, ENOSPC,
 			"the guest's filesystem is too small: %llu bytes are to be added, %llu are free; "
 			"--size %lluM makes it big enough",
 			(unsigned long long)need, (unsigned long long)have,
-			(unsigned long long)((root->bytes + (need - have) * 11 / 10 + (64 << 20)) >>
-					     20));
+			(unsigned long long)(*enough / MIB));
 	if (inodes > root->free_inodes)
 		return kmln_fail(err, ENOSPC,
 			"the guest's filesystem has %llu inodes left, and %llu files are to be added",
@@ -232,25 +232,46 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 				    job->out);
 }
 
-int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+static int plan(struct kmln_work *work, uint64_t *enough, struct kmln_error *err)
 {
-	KMLN_CLEANUP(work_fini)
-	struct kmln_work work = {
+	int r;
+
+	kmln_edits_fini(&work->edits);
+	kmln_edits_init(&work->edits, work->pool);
+	*enough = 0;
+	r = kmln_work_plan(work, work->image.facts, &work->edits, err);
+	return r < 0 ? r : check_room(work, enough, err);
+}
+
+int kmln_work_begin(struct kmln_work *work, const struct kmln_convert *job, struct kmln_error *err)
+{
+	uint64_t enough;
+	int r;
+
+	*work = (struct kmln_work){
 		.job = job,
 		.image = {.source.fd = -1, .disk.fd = -1},
 		.pool = kmln_pool_new(),
 	};
-	int r = check_names(job, err);
+	kmln_edits_init(&work->edits, work->pool);
+	r = check_names(job, err);
+	if (r == 0)
+		r = read_source(work, err);
+	if (r == 0)
+		r = prepare(work, err);
+	if (r == 0)
+		r = plan(work, &enough, err);
+	if (r != -ENOSPC || !job->grow || enough <= work->goal.size)
+		return r;
+	work->goal.size = enough;
+	return plan(work, &enough, err);
+}
 
-	kmln_edits_init(&work.edits, work.pool);
-	if (r == 0)
-		r = read_source(&work, err);
-	if (r == 0)
-		r = prepare(&work, err);
-	if (r == 0)
-		r = kmln_work_plan(&work, work.image.facts, &work.edits, err);
-	if (r == 0)
-		r = check_room(&work, err);
+int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+{
+	KMLN_WORK struct kmln_work work;
+	int r = kmln_work_begin(&work, job, err);
+
 	if (r == 0)
 		warn(job, work.image.facts, &work.edits);
 	if (r == 0 && job->show)

@@ -22,6 +22,7 @@ struct kmln_convert {
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
 	enum kmln_boot_form form;
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
+	bool grow; /* it is made bigger than that where it has no room for what is put in */
 	bool dry_run; /* plan only */
 	bool force; /* an existing `out`, or file beside it, is replaced */
 	/* Called with the finished plan, before anything is made; NULL: not wanted. */

@@ -59,5 +59,13 @@ bool kmln_next_line(char **text, char **line);
  */
 void kmln_inspect_paths(
 	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths);
+/*
+ * Learns the sums of those of these paths that are known, regular and no text: so that a plan can
+ * tell whether their content is the wanted one. Content over 256 MiB has none.
+ */
+void kmln_inspect_sums(
+	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths);
+/* Fills facts->skeleton, once; what is too much for a home is left out, with a note. */
+void kmln_inspect_skeleton(struct kmln_tree *tree, struct kmln_facts *facts);
 
 #endif

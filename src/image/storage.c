@@ -21,6 +21,7 @@
 #include "run/sandbox.h"
 
 #define SOCKET_NAME "nbd"
+#define SHM (1u << 20)
 
 /* Milliseconds. */
 #define START_LIMIT 60000
@@ -82,11 +83,23 @@ static int begin(struct kmln_sandbox *sandbox, struct kmln_pool *pool, bool conf
 	r = kmln_sandbox_look(sandbox, pool, confined, err);
 	if (r < 0)
 		return r;
-	sandbox->shm = 1 << 20;
+	sandbox->shm = SHM;
 	kmln_strv_add(argv, kmln_starts(real, "/usr/") ? real
 						       : kmln_sandbox_share(sandbox, real,
 								 "program", KMLN_ACCESS_RUN));
 	return 0;
+}
+
+static void begin_known(const struct kmln_storage_disk *disk, struct kmln_sandbox *sandbox,
+	struct kmln_pool *pool, struct kmln_strv *argv)
+{
+	*sandbox = *disk->walls;
+	sandbox->pool = pool;
+	sandbox->shm = SHM;
+	kmln_strv_add(argv,
+		kmln_starts(disk->program, "/usr/")
+			? disk->program
+			: kmln_sandbox_share(sandbox, disk->program, "program", KMLN_ACCESS_RUN));
 }
 
 /* A monitor, by which it can be told to finish. The last of all: its greeting says that the rest is
@@ -170,8 +183,12 @@ int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *po
 	KMLN_BUF struct kmln_buf json = {0};
 	struct kmln_sandbox sandbox;
 	const char *folder;
-	int r = begin(&sandbox, pool, disk->confined, &argv, err);
+	int r = 0;
 
+	if (disk->walls)
+		begin_known(disk, &sandbox, pool, &argv);
+	else
+		r = begin(&sandbox, pool, disk->confined, &argv, err);
 	if (r == 0)
 		r = add_disk(disk, &sandbox, &json, err);
 	if (r < 0)

@@ -12,6 +12,7 @@
 #include "plan/actions.h"
 
 struct kmln_storage;
+struct kmln_sandbox;
 
 /* The NBD export that a client asks for. */
 #define KMLN_STORAGE_EXPORT "disk"
@@ -47,6 +48,9 @@ struct kmln_storage_disk {
 	 * image, and one that nobody but it and the machine is given, for the socket between them.
 	 */
 	const char *folder, *socket_folder;
+	/* What was looked at already, without shares; NULL: the host is looked at for this. */
+	const struct kmln_sandbox *walls;
+	const char *program; /* likewise */
 };
 /* The name of that socket, on which it speaks vhost-user-blk. */
 #define KMLN_STORAGE_SOCKET "disk"

@@ -9,9 +9,22 @@
 #ifndef KMLN_PLAN_ACTIONS_H
 #define KMLN_PLAN_ACTIONS_H
 
+#include <stdint.h>
+
 #include "base/mem.h"
 
+struct kmln_edits;
+
 enum kmln_action_kind {
+	/* ---- what is made before machines start ---- */
+	KMLN_ACTION_PREPARE, /* `path`, a copy of the image `from` with `edits` carried out */
+	KMLN_ACTION_OVERLAY, /* `path`, a qcow2 of `size` bytes over the raw disk `from` */
+	KMLN_ACTION_CREATE, /* `path`, a file of `size` bytes to swap on */
+	KMLN_ACTION_EDIT, /* carry out `edits` on the disk `path` */
+	/* ---- their life ---- */
+	KMLN_ACTION_TAP, /* make the host's network device `text` for the node; needs root */
+	KMLN_ACTION_RUN, /* a line of the user's own, for his shell: `text` */
+	KMLN_ACTION_READY, /* until the node is ready: `text` says when */
 	KMLN_ACTION_SERVE, /* start the program that serves the node's disk; see run/daemon.h */
 	KMLN_ACTION_SPAWN, /* start the node */
 	KMLN_ACTION_EXPECT, /* until `text`, a POSIX extended regex, appears on its console */
@@ -47,6 +60,9 @@ struct kmln_action {
 	const char *text; /* EXPECT, SEND */
 	unsigned timeout; /* EXPECT, WAIT, ATTACH: seconds since the spawn; 0: no limit */
 	const struct kmln_spawn *spawn; /* SERVE, SPAWN */
+	const char *path, *from; /* host paths: PREPARE, OVERLAY, CREATE, EDIT */
+	uint64_t size; /* bytes */
+	const struct kmln_edits *edits; /* PREPARE, EDIT */
 };
 
 struct kmln_actions {

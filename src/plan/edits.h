@@ -68,7 +68,10 @@ struct kmln_edit {
 	uint32_t replaces_mtime_ns;
 	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
 		      */
+	bool anew; /* PUT: what is replaced goes first, so mode and owner become those above */
 	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
+	/* PUT: whose plan shows this same change already; NULL: it is shown here. */
+	const char *shown_by;
 	/* Edits of one group that follow each other are one line for people: "package kmod". */
 	const char *group;
 };
@@ -95,6 +98,9 @@ void kmln_edits_fini(struct kmln_edits *edits);
 int kmln_edits_add(struct kmln_edits *edits, const struct kmln_edit *edit, struct kmln_error *err);
 /* True where an edit of this path is in the list. */
 bool kmln_edits_has(const struct kmln_edits *edits, const char *path);
+
+/* Copies the list with all that it points to into `to`, an empty one. */
+void kmln_edits_copy(struct kmln_edits *to, const struct kmln_edits *from);
 
 /* Adds a note, once. */
 void kmln_edits_note(struct kmln_edits *edits, const char *fmt, ...) KMLN_PRINTF(2, 3);

@@ -28,6 +28,19 @@ struct kmln_probe {
 	size_t count;
 };
 
+/* What a network card is plugged into. */
+enum kmln_link {
+	KMLN_LINK_NONE, /* nothing */
+	KMLN_LINK_VDE, /* a VDE switch */
+	KMLN_LINK_TAP, /* a network device of the host's, made before */
+};
+
+struct kmln_card {
+	unsigned char mac[6];
+	enum kmln_link link;
+	const char *to; /* VDE: the switch's folder; TAP: the device's name */
+};
+
 /*
  * A machine to be started. Paths are those inside its sandbox, all made by kmln: absolute, and
  * without blanks, commas and colons, which a launch refuses (KMLN_EUSAGE).
@@ -49,6 +62,12 @@ struct kmln_launch {
 	const char *overlay; /* UML: the copy-on-write file that keeps the writes of a snapshot; it
 			      * is made, and must not be there yet. NULL: `run`/disk.cow */
 	uint64_t memory; /* bytes, rounded up to whole MiB */
+	unsigned cpus; /* 0: one. UML has one, and refuses more */
+	/* Its network cards, in the order in which the guest finds them. */
+	const struct kmln_card *cards;
+	size_t card_count;
+	/* Further disks behind the first, raw, writable; NULL-ended, or NULL. */
+	const char *const *disks;
 	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
 	const char *boot_disk;
 	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes
@@ -96,6 +115,9 @@ extern const struct kmln_platform kmln_platform_kvm, kmln_platform_uml, kmln_pla
 
 /* For the launches: refuses paths and sizes that no command line should carry. */
 int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err);
+/* "02:00:00:00:00:01" */
+#define KMLN_MAC_TEXT 18
+void kmln_mac_text(char text[KMLN_MAC_TEXT], const unsigned char mac[6]);
 /* The guest's memory in whole MiB. */
 uint64_t kmln_launch_mib(const struct kmln_launch *launch);
 

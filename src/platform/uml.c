@@ -32,6 +32,21 @@ static void add_words(struct kmln_strv *argv, const char *text)
 	}
 }
 
+/* A card that is plugged into nothing is left out: its driver would make a device that never works,
+ * under a name that the next one should have. */
+static void add_cards(const struct kmln_launch *launch, struct kmln_strv *argv)
+{
+	for (size_t i = 0; i < launch->card_count; i++) {
+		const struct kmln_card *card = &launch->cards[i];
+		char mac[KMLN_MAC_TEXT];
+
+		kmln_mac_text(mac, card->mac);
+		if (card->link != KMLN_LINK_NONE)
+			kmln_strv_printf(argv, "eth%zu=%s,%s,%s", i,
+				card->link == KMLN_LINK_VDE ? "vde" : "tuntap", card->to, mac);
+	}
+}
+
 static int uml_launch(
 	const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -49,6 +64,9 @@ static int uml_launch(
 	if (launch->kernel)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux is its own kernel: it cannot start %s", launch->kernel);
+	if (launch->cpus > 1)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"User-Mode Linux has one processor, and %u are asked for", launch->cpus);
 	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
 	if (launch->served && !launch->initramfs)
 		return kmln_fail(err, KMLN_EUSAGE,
@@ -64,12 +82,15 @@ static int uml_launch(
 		kmln_strv_printf(argv, "ubd0=%s,%s", launch->overlay, launch->disk);
 	else
 		kmln_strv_printf(argv, "ubd0=%s/disk.cow,%s", launch->run, launch->disk);
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
+		kmln_strv_printf(argv, "ubd%zud=%s", i + 1, launch->disks[i]);
 	if (launch->partition)
 		kmln_strv_printf(argv, "root=/dev/%s%u", disk, launch->partition);
 	else
 		kmln_strv_printf(argv, "root=/dev/%s", disk);
 	kmln_strv_add(argv, writable ? "rw" : "ro");
 	kmln_strv_printf(argv, "mem=%lluM", (unsigned long long)kmln_launch_mib(launch));
+	add_cards(launch, argv);
 	/* console 1 to 15 and further serial lines stay unconnected: no terminal windows */
 	kmln_strv_adds(argv, "ssl0=fd:0,fd:1", "con=none", "ssl=none", "console=ttyS0", NULL);
 	/* 256 old terminals, which nobody opens, would take half a second */

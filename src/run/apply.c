@@ -54,6 +54,11 @@ static int put(const struct kmln_edit *e, const struct kmln_meta *meta, struct k
 				err, EIO, "%s in the kernel kit has changed meanwhile", e->from);
 		source.data = bytes.data;
 	}
+	if (e->anew && e->replaces) {
+		r = kmln_tree_remove(tree, e->path, err);
+		if (r < 0)
+			return r;
+	}
 	return kmln_tree_put(tree, e->path, meta, e->size, read_inline, &source, err);
 }
 

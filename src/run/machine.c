@@ -446,10 +446,19 @@ static int carry_out(struct machine *m, const struct kmln_action *step, const si
 	case KMLN_ACTION_WAIT:
 		return wait_end(m, step, err);
 	case KMLN_ACTION_STOP:
+		return 0;
+	case KMLN_ACTION_PREPARE:
+	case KMLN_ACTION_OVERLAY:
+	case KMLN_ACTION_CREATE:
+	case KMLN_ACTION_EDIT:
+	case KMLN_ACTION_TAP:
+	case KMLN_ACTION_RUN:
+	case KMLN_ACTION_READY:
 	case KMLN_ACTION_KINDS:
 		break;
 	}
-	return 0;
+	return kmln_fail(
+		err, KMLN_EUSAGE, "one machine has no %s", kmln_action_kind_name(step->kind));
 }
 
 static void fini(struct machine *m)
