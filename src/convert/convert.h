@@ -17,7 +17,8 @@ struct kmln_convert {
 	bool backing; /* the files that the image names may be opened */
 	bool in_place; /* the image itself is converted */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
-	enum kmln_boot_form form;
+	enum kmln_boot_form form; /* of platforms whose machines start by a loader */
+	const char *xen_type; /* "pv" or "pvh", for Xen; NULL: the better one that the kernel has */
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
 	bool dry_run; /* plan only */
 	bool force; /* an existing `out`, or file beside it, is replaced */

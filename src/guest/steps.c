@@ -38,6 +38,11 @@ bool kmln_wants_loader(const struct kmln_planning *planning)
 	       (form == KMLN_BOOT_BIOS || form == KMLN_BOOT_UEFI);
 }
 
+bool kmln_wants_menu(const struct kmln_planning *planning)
+{
+	return kmln_wants_loader(planning) || planning->platform->domains;
+}
+
 bool kmln_keeps_loader(const struct kmln_planning *planning)
 {
 	return kmln_wants_loader(planning) && kmln_has_own_loader(planning->facts);
@@ -175,6 +180,9 @@ bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts
 	if (kernel->uml || !kernel->image || !kernel->indexed ||
 		!kmln_arch_runs(facts->arch, kernel->arch))
 		return false;
+	for (const char *const *e = platform->entries; e && *e; e++)
+		if (!kmln_kernel_starts(kernel, *e))
+			return false;
 	for (const char *const *d = platform->drivers; d && *d; d++)
 		if (!kmln_kernel_has(kernel, *d))
 			return false;

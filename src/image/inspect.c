@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "image/entries.h"
 #include "image/ext.h"
 #include "image/inspect-volumes.h"
 #include "image/partitions.h"
@@ -247,7 +248,7 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 
 	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
 		read_known(tree, facts, known_files[i]);
-	r = kmln_kernels_read(
+	r = kmln_kernels_inspect(
 		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
 	if (r == 0)
 		r = kmln_inspect_os(tree, facts, err);

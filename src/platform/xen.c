@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "platform/look.h"
 
+static const char *const entries[] = {"xen", NULL};
 static const char *const drivers[] = {"xen_blkfront", "xen_netfront", NULL};
 
 /* Guests are started in dom0, the first domain: nowhere else does `xl` work. */
@@ -45,5 +46,7 @@ const struct kmln_platform kmln_platform_xen = {
 	.disk = "xvda",
 	.needs_kernel = true,
 	.drivers = drivers,
+	.entries = entries,
+	.domains = true,
 	.probe = xen_probe,
 };

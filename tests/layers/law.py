@@ -35,7 +35,8 @@ HOMES = {
     "uuid": (("uuid/",), "image/"),
     "fdisk": (("libfdisk/",), "image/"),
     "blkid": (("blkid/",), "image/"),
-    "libarchive": (("archive.h", "archive_entry.h"), "guest/archive"),
+    # compressed files are below images, archives above them
+    "libarchive": (("archive.h", "archive_entry.h"), ("image/unpack.c", "guest/archive")),
     "libnbd": (("libnbd.h",), "image/nbd.c"),
     "jansson": (("jansson.h",), "text/json.c"),
     "nettle": (("nettle/",), "base/sum.c"),
