@@ -15,6 +15,7 @@
 #include "convert/loader.h"
 #include "convert/packages.h"
 #include "convert/work.h"
+#include "guest/device-names.h"
 #include "guest/initramfs.h"
 #include "image/ext.h"
 #include "image/inspect.h"
@@ -150,10 +151,12 @@ static int check_room(const struct kmln_work *work, struct kmln_error *err)
 /* What no step changes, and whoever boots the result should know. */
 static void warn(const struct kmln_facts *facts)
 {
-	/* disks that UML gave the guest beside its root are not in this image */
+	/* disks that the guest was given beside this one */
 	for (size_t i = 0; i < facts->fstab_count; i++)
-		if (kmln_starts(facts->fstab[i].device, "/dev/ubd") &&
-			!kmln_eq(facts->fstab[i].mount, "/"))
+		if ((kmln_starts(facts->fstab[i].device, "/dev/ubd") ||
+			    kmln_starts(facts->fstab[i].device, "/dev/xvd")) &&
+			!kmln_eq(facts->fstab[i].mount, "/") &&
+			!kmln_device_uuid(facts, &kmln_platform_all, facts->fstab[i].device))
 			kmln_warn(
 				"the guest's /etc/fstab:%u wants %s on %s, a disk that is not part of "
 				"this image: give it one, or add nofail there",

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The root filesystem is named by its UUID, which is the same wherever the disk is plugged in. Only
- * the device of that one line changes; the rest of the file stays as its owner wrote it.
+ * The root filesystem is named by its UUID, which is the same wherever the disk is plugged in, and
+ * so are other partitions of the image that are called as another platform calls them. Only the
+ * devices of those lines change; the rest of the file stays as its owner wrote it.
  */
 #include "guest/steps.h"
+
+#include "guest/device-names.h"
+#include "guest/lines.h"
 #include "guest/vouch.h"
 
 #include <string.h>
@@ -24,23 +28,43 @@ static bool names_root(
 	       kmln_starts(device + 5, platform->disk);
 }
 
-/* The text with the device word of the given line exchanged. */
-static void exchange(struct kmln_buf *out, const char *text, unsigned line, const char *uuid)
+/* What to call the device of this line, or NULL: as it is called now. */
+static const char *new_name(
+	const struct kmln_planning *planning, const struct kmln_fstab_line *line, bool root)
 {
-	for (unsigned number = 1; *text; number++) {
-		size_t n = strcspn(text, "\n");
+	if (!root)
+		return kmln_device_uuid(planning->facts, planning->platform, line->device);
+	return names_root(line->device, planning->facts, planning->platform)
+		       ? NULL
+		       : planning->facts->root->uuid;
+}
 
-		n += text[n] == '\n';
-		if (number == line) {
-			size_t blank = strspn(text, " \t"), word = strcspn(text + blank, " \t\n");
+/* Of several lines for the root the last one counts, as it does for mount. */
+static const struct kmln_fstab_line *root_line(const struct kmln_facts *facts)
+{
+	for (size_t i = facts->fstab_count; i--;)
+		if (kmln_eq(facts->fstab[i].mount, "/"))
+			return &facts->fstab[i];
+	return NULL;
+}
 
-			kmln_buf_printf(out, "%.*sUUID=%s", (int)blank, text, uuid);
-			kmln_buf_add(out, text + blank + word, n - blank - word);
-		} else {
-			kmln_buf_add(out, text, n);
-		}
-		text += n;
+/* The line with its device word exchanged. */
+static bool exchange(const void *data, unsigned number, const char *line, struct kmln_buf *out)
+{
+	const struct kmln_planning *planning = data;
+	const struct kmln_facts *facts = planning->facts;
+	const char *uuid = NULL;
+
+	for (size_t i = 0; i < facts->fstab_count && !uuid; i++)
+		if (facts->fstab[i].line == number)
+			uuid = new_name(
+				planning, &facts->fstab[i], &facts->fstab[i] == root_line(facts));
+	if (uuid) {
+		size_t blank = strspn(line, " \t"), word = strcspn(line + blank, " \t");
+
+		kmln_buf_printf(out, "%.*sUUID=%s%s", (int)blank, line, uuid, line + blank + word);
 	}
+	return uuid;
 }
 
 /* A system that mounts by fstab leaves its root read-only without a line for it. */
@@ -53,55 +77,39 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
 	const struct kmln_known_file *file = kmln_facts_file(facts, "/etc/fstab");
-	const struct kmln_fstab_line *line = NULL;
+	const struct kmln_fstab_line *line = root_line(facts);
 	KMLN_BUF struct kmln_buf text = {0};
+	bool add = !line && needs_line(facts->init);
 
 	/* a container's root is mounted before it starts */
 	if (!planning->platform->disk)
 		return 0;
+	if (add || (line && new_name(planning, line, true)))
+		kmln_missing(planning, "the root filesystem by UUID in /etc/fstab");
 	for (size_t i = 0; i < facts->fstab_count; i++)
-		if (kmln_eq(facts->fstab[i].mount, "/"))
-			line = &facts->fstab[i];
-	if (line ? names_root(line->device, facts, planning->platform) : !needs_line(facts->init))
-		return 0;
-	kmln_missing(planning, "the root filesystem by UUID in /etc/fstab");
+		if (&facts->fstab[i] != line && new_name(planning, &facts->fstab[i], false))
+			kmln_missing(planning, "%s by UUID in /etc/fstab", facts->fstab[i].device);
 	if (!planning->edits)
 		return 0;
-	if (line) {
-		exchange(&text, file->data, line->line, facts->root->uuid);
-	} else {
-		if (file->data)
-			kmln_buf_str(&text, file->data);
-		if (text.size && text.data[text.size - 1] != '\n')
-			kmln_buf_str(&text, "\n");
-		kmln_buf_printf(&text, "UUID=%s / %s errors=remount-ro 0 1\n", facts->root->uuid,
-			facts->root->type);
-	}
+	if (!add)
+		return kmln_want_lines(
+			planning, "fstab", WHY, "/etc/fstab", exchange, planning, err);
+	if (file->data)
+		kmln_lines_change(file->data, exchange, planning, &text);
+	if (text.size && text.data[text.size - 1] != '\n')
+		kmln_buf_str(&text, "\n");
+	kmln_buf_printf(&text, "UUID=%s / %s errors=remount-ro 0 1\n", facts->root->uuid,
+		facts->root->type);
 	return kmln_want_file(planning, "fstab", WHY, "/etc/fstab",
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
 		true, err);
-}
-
-#define UUID_SIZE 36
-
-/* The length of "UUID=..." and the blank behind it; 0 for another word. */
-static size_t uuid_word(const char *text)
-{
-	static const char head[] = "UUID=";
-	size_t n = strlen(head) + UUID_SIZE;
-
-	return kmln_starts(text, head) &&
-			       strspn(text + strlen(head), "0123456789abcdef-") == UUID_SIZE &&
-			       (text[n] == ' ' || text[n] == '\t')
-		       ? n
-		       : 0;
 }
 
 /* "UUID=... / TYPE errors=remount-ro 0 1" */
 static bool is_own_line(const char *line)
 {
 	static const char end[] = " errors=remount-ro 0 1\n";
-	size_t n = uuid_word(line);
+	size_t n = kmln_uuid_word(line);
 
 	if (!n || !kmln_starts(line + n, " / ext"))
 		return false;
@@ -109,20 +117,25 @@ static bool is_own_line(const char *line)
 	return *line >= '2' && *line <= '4' && strcmp(line + 1, end) == 0;
 }
 
-/* The root's line, its device word exchanged: whatever it was, it is put back into that line alone.
+/*
+ * A line with its device word exchanged. The root's may have been called anything, and that is put
+ * back into that line alone; others had the name of a partition.
  */
-static bool is_exchange(const struct kmln_record_item *item)
+static bool is_exchange(const char *before, const char *after)
 {
-	size_t blank = strspn(item->new, " \t"), word = uuid_word(item->new + blank);
-	bool indented = strncmp(item->old, item->new, blank) == 0;
-	size_t old_word = indented ? strcspn(item->old + blank, " \t\n") : 0;
-	const char *rest = item->new + blank + word, *mount = rest + strspn(rest, " \t");
-	const char *newline = strchr(item->new, '\n');
+	size_t blank = strspn(after, " \t"), word = kmln_uuid_word(after + blank);
+	bool indented = strncmp(before, after, blank) == 0;
+	size_t old_word = indented ? strcspn(before + blank, " \t") : 0;
+	const char *rest = after + blank + word, *mount = rest + strspn(rest, " \t");
+	KMLN_FREE char *device = NULL;
 
-	return word && old_word && item->old[blank] != '#' &&
-	       strcmp(item->old + blank + old_word, rest) == 0 && mount[0] == '/' &&
-	       (mount[1] == ' ' || mount[1] == '\t') &&
-	       (!newline || newline == item->new + item->new_size - 1);
+	if (!word || !old_word || before[blank] == '#' ||
+		strcmp(before + blank + old_word, rest) != 0)
+		return false;
+	if (mount[0] == '/' && (mount[1] == ' ' || mount[1] == '\t'))
+		return true;
+	device = kmln_printf("%.*s", (int)old_word, before + blank);
+	return kmln_is_device_name(device);
 }
 
 static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
@@ -131,9 +144,7 @@ static bool could_write(const struct kmln_facts *facts, const struct kmln_record
 
 	if (item->kind != KMLN_RECORD_CHANGE || !kmln_is_place(facts, "/etc/fstab", item->path))
 		return false;
-	if (line && is_own_line(line))
-		return true;
-	return item->was == KMLN_WAS_KEPT && item->old_size && is_exchange(item);
+	return (line && is_own_line(line)) || kmln_vouch_lines(item, is_exchange);
 }
 
 const struct kmln_step kmln_step_fstab = {

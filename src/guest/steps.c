@@ -15,6 +15,8 @@ const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_initramfs,
 	&kmln_step_packages,
 	&kmln_step_fstab,
+	&kmln_step_crypttab,
+	&kmln_step_xen_modules,
 	&kmln_step_login,
 	&kmln_step_grub,
 	&kmln_step_loader,

@@ -27,7 +27,8 @@ static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/se
 	"/boot/vmlinuz.old", "/boot/initrd.img", "/boot/initrd.img.old", "/var/lib/dpkg/info",
 	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
 	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
-	"/etc/rcS.d/S01kmod", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER};
+	"/etc/rcS.d/S01kmod", "/etc/crypttab", "/etc/initramfs-tools/modules", "/etc/modprobe.conf",
+	"/etc/sysconfig/kernel", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER};
 
 const char *kmln_init_name(enum kmln_init init)
 {

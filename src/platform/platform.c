@@ -22,7 +22,8 @@ const struct kmln_platform kmln_platform_all = {
 	.summary = "User-Mode Linux, KVM, Xen PV and Xen PVH at once",
 	.console = "ttyS0",
 	.second_console = "hvc0",
-	.disk = "vda",
+	/* what one platform calls it is not right on all */
+	.disk = "any",
 	.needs_kernel = true,
 	.needs_loader = true,
 	.drivers = all_drivers,

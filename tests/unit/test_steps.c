@@ -45,6 +45,7 @@ struct made {
 	char head[1 << 20];
 };
 
+static const char *const entries[] = {KMLN_ENTRY_PC, NULL};
 static const char *const drivers[] = {"virtio_pci", "virtio_blk", "virtio_net", "ext4", NULL};
 
 static void add_file(struct made *m, const char *path, const char *real, uint32_t mode,
@@ -134,6 +135,7 @@ static void make_kernel(struct made *m, struct kmln_kernel *k, const char *relea
 		.modules = modules,
 		.indexed = true,
 		.drivers = drivers,
+		.entries = entries,
 	};
 	add_kernel_file(m, k, k->image, S_IFREG | 0644, 5000);
 	add_kernel_file(m, k, modules, S_IFDIR | 0755, 0);
