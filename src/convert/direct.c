@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "guest/initramfs.h"
+#include "image/entries.h"
 #include "image/ext.h"
 
 #define KERNEL_MAX (256u << 20)
@@ -60,8 +61,26 @@ int kmln_direct_prepare(const struct kmln_disk *disk, const struct kmln_facts *f
 		r = write_file(pool, folder, "kernel", &image, &direct->kernel, err);
 	if (r == 0)
 		r = write_file(pool, folder, "initramfs", &initramfs, &direct->initramfs, err);
-	direct->words = kmln_pool_printf(
-		pool, "%s%s", kmln_kernel_words(pool, facts), alias(facts, platform, pool));
+	direct->words = kmln_pool_printf(pool, "%s%s",
+		platform->domains ? kmln_domain_words(pool, facts) : kmln_kernel_words(pool, facts),
+		alias(facts, platform, pool));
 	direct->why = kmln_pool_printf(pool, "kernel %s: %s", choice.kernel->release, choice.why);
 	return r;
+}
+
+int kmln_direct_xen_type(const char *kernel, const char **type, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf image = {0};
+	struct kmln_entries entries;
+	int r = kmln_read_file(kernel, KERNEL_MAX, &image, err);
+
+	if (r < 0)
+		return r;
+	kmln_entries_find(image.data ? image.data : "", image.size, &entries);
+	*type = entries.xen_pvh ? "pvh" : "pv";
+	return entries.xen_pvh || entries.xen_pv
+		       ? 0
+		       : kmln_fail(err, KMLN_EINVALID,
+				 "%s: Xen cannot start this kernel: there are no notes for Xen in it",
+				 kernel);
 }

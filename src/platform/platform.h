@@ -58,6 +58,8 @@ struct kmln_launch {
 	/* More words for the kernel, divided by blanks, behind kmln's own (root=, rw or ro, console
 	 * and the like; the last one of a kind counts); NULL: none. QEMU: only with a kernel. */
 	const char *cmdline;
+	const char *name; /* Xen: of the domain, one word of our own */
+	const char *type; /* Xen: "pv" or "pvh" */
 	const char *run; /* a private writable folder. UML's control socket is kmln/mconsole in it;
 			  * a folder kmln left there by an earlier machine must be removed. */
 };
@@ -87,6 +89,8 @@ struct kmln_platform {
 	/* Appends the full argument vector. NULL: kmln cannot start machines there yet. */
 	int (*launch)(
 		const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err);
+	/* Where the machine is no process of this host: appends the command that takes it away. */
+	void (*ending)(const struct kmln_launch *launch, struct kmln_strv *argv);
 };
 
 /* Sorted by preference, ends with NULL. */
