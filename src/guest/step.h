@@ -124,6 +124,9 @@ bool kmln_keeps_loader(const struct kmln_planning *planning);
 /* True for a kernel that can start this guest on this platform. */
 bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
 	const struct kmln_platform *platform);
+/* Appends why it does not: a few words for people. */
+void kmln_kernel_misfit(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
+	const struct kmln_platform *platform, struct kmln_buf *why);
 /* The first (newest) kernel of the guest that suits, or NULL. */
 const struct kmln_kernel *kmln_guest_kernel(
 	const struct kmln_facts *facts, const struct kmln_platform *platform);
