@@ -105,6 +105,11 @@ static void make_files(struct made *m, const struct recipe *recipe)
 	add_file(m, "/lib", "/usr/lib", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/lib/modules", "/usr/lib/modules", recipe->kernel == 3 ? 0 : S_IFDIR | 0755,
 		NULL, NULL);
+	add_file(m, "/etc/crypttab", "/etc/crypttab", 0, NULL, NULL);
+	add_file(m, "/etc/modules", "/etc/modules", 0, NULL, NULL);
+	add_file(m, "/etc/initramfs-tools/modules", NULL, 0, NULL, "no such folder");
+	add_file(m, "/etc/modprobe.conf", "/etc/modprobe.conf", 0, NULL, NULL);
+	add_file(m, "/etc/sysconfig/kernel", NULL, 0, NULL, "no such folder");
 	add_file(m, "/var", "/var", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/var/lib", "/var/lib", recipe->boot ? S_IFDIR | 0755 : 0, NULL, NULL);
 	add_file(m, KMLN_RECORD_FOLDER, recipe->boot ? KMLN_RECORD_FOLDER : NULL, 0, NULL,
