@@ -70,13 +70,18 @@ int kmln_direct_prepare(const struct kmln_disk *disk, const struct kmln_facts *f
 
 int kmln_direct_xen_type(const char *kernel, const char **type, struct kmln_error *err)
 {
-	KMLN_BUF struct kmln_buf image = {0};
+	KMLN_FREE char *folder = kmln_strdup(kernel);
+	const char *name = strrchr(kernel, '/');
+	KMLN_TREE struct kmln_tree *tree = NULL;
 	struct kmln_entries entries;
-	int r = kmln_read_file(kernel, KERNEL_MAX, &image, err);
+	int r;
 
+	folder[name == kernel ? 1 : name - kernel] = '\0';
+	r = kmln_tree_folder(folder, &tree, err);
+	if (r == 0)
+		r = kmln_entries_read(tree, name, &entries, err);
 	if (r < 0)
 		return r;
-	kmln_entries_find(image.data ? image.data : "", image.size, &entries);
 	*type = entries.xen_pvh ? "pvh" : "pv";
 	return entries.xen_pvh || entries.xen_pv
 		       ? 0

@@ -11,7 +11,9 @@
 
 #include "image/unpack.h"
 
-#define IMAGE_MAX (64u << 20)
+/* A bzImage's real-mode code, in front of the payload; and the least that shall follow it. */
+#define FRONT_MAX (1u << 20)
+#define FRONT_MORE 512u
 #define KERNELS_MAX 8
 #define HEAD_MAX 4096u /* an ELF's headers: Linux has five */
 #define NOTES_MAX (64u << 10)
@@ -20,8 +22,13 @@
 
 enum { NOTE_ENTRY = 1, NOTE_VIRT_BASE = 3, NOTE_PHYS32_ENTRY = 18 };
 
-/* An ELF that comes in pieces. */
+/* An ELF that comes in pieces, out of the payload of an image that comes in pieces. */
 struct elf {
+	struct kmln_file *file;
+	uint64_t hole; /* zeros that the file has next */
+	struct kmln_buf front; /* the image's first bytes */
+	size_t front_at; /* where in them the payload begins; SIZE_MAX: they were given */
+	uint64_t left; /* bytes of the payload */
 	unsigned char head[HEAD_MAX];
 	size_t head_size;
 	bool known; /* the head was looked at */
@@ -146,48 +153,126 @@ static int take(void *data, const char *bytes, size_t size, struct kmln_error *e
 	return elf->known && elf->at >= elf->to;
 }
 
-void kmln_entries_find(const void *image, size_t size, struct kmln_entries *entries)
+/* The next piece of the file; a hole is given as zeros, a block of them at a time. */
+static int next_piece(struct elf *elf, const char **bytes, size_t *size, struct kmln_error *err)
 {
-	const unsigned char *bytes = image;
-	KMLN_FREE unsigned char *notes = kmln_malloc(NOTES_MAX);
-	struct elf elf = {.notes = notes, .entries = entries};
+	static const char zeros[4096];
+	uint64_t length = 0;
+	int r = 0;
+
+	if (!elf->hole) {
+		r = kmln_file_next(elf->file, bytes, &length, err);
+		if (r < 0 || *bytes || !length) {
+			*size = length;
+			return r;
+		}
+		elf->hole = length;
+	}
+	*bytes = zeros;
+	*size = elf->hole < sizeof(zeros) ? elf->hole : sizeof(zeros);
+	elf->hole -= *size;
+	return 0;
+}
+
+/* Fills `front` up to this size, or to the file's end. */
+static int fill_front(struct elf *elf, size_t wanted, struct kmln_error *err)
+{
+	while (elf->front.size < wanted) {
+		const char *bytes;
+		size_t size;
+		int r = next_piece(elf, &bytes, &size, err);
+
+		if (r < 0 || !size)
+			return r;
+		kmln_buf_add(&elf->front, bytes, size);
+	}
+	return 0;
+}
+
+/* A kmln_packed_fn: the payload. */
+static int give(void *data, const char **bytes, size_t *size, struct kmln_error *err)
+{
+	struct elf *elf = data;
+	int r = 0;
+
+	if (elf->front_at != SIZE_MAX) {
+		*bytes = elf->front.data + elf->front_at;
+		*size = elf->front.size - elf->front_at;
+		elf->front_at = SIZE_MAX;
+	} else {
+		r = next_piece(elf, bytes, size, err);
+	}
+	if (*size > elf->left)
+		*size = elf->left;
+	elf->left -= *size;
+	return r;
+}
+
+/* Where the payload of the image lies, of which `front` are the first bytes; false: nowhere. */
+static bool find_payload(struct elf *elf)
+{
+	const unsigned char *bytes = (const unsigned char *)elf->front.data;
+	uint64_t from;
+
+	elf->front_at = 0;
+	elf->left = UINT64_MAX;
+	if (elf->front.size < 0x250 || memcmp(bytes + 0x202, "HdrS", 4) != 0)
+		return elf->front.size > 0;
+	elf->entries->pc = true;
+	from = ((bytes[0x1f1] ? bytes[0x1f1] : 4u) + 1) * 512u + (uint64_t)le32(bytes + 0x248);
+	elf->left = le32(bytes + 0x24c);
+	elf->front_at = from < FRONT_MAX ? from : FRONT_MAX;
+	/* older ones carry something else */
+	return le16(bytes + 0x206) >= 0x208 && from < FRONT_MAX;
+}
+
+static int read_payload(struct elf *elf, struct kmln_error *err)
+{
 	struct kmln_error damaged;
-	uint64_t from = 0, length = size;
+	int r = fill_front(elf, 0x250, err);
+
+	if (r < 0 || !find_payload(elf))
+		return r;
+	r = fill_front(elf, elf->front_at + FRONT_MORE, err);
+	if (r < 0 || elf->front.size <= elf->front_at)
+		return r;
+	/* damage behind the notes is not met; in front of them there is nothing to be found */
+	if (kmln_unpack(give, take, elf, &damaged) < 0)
+		return 0;
+	if (!elf->known)
+		look_at_head(elf);
+	if (elf->to > elf->from && elf->at >= elf->to)
+		read_notes(elf->notes, elf->to - elf->from, elf->entries);
+	return 0;
+}
+
+int kmln_entries_read(struct kmln_tree *tree, const char *path, struct kmln_entries *entries,
+	struct kmln_error *err)
+{
+	KMLN_FREE unsigned char *notes = kmln_malloc(NOTES_MAX);
+	KMLN_FREE struct elf *elf = kmln_malloc(sizeof(*elf));
+	int r;
 
 	*entries = (struct kmln_entries){0};
-	if (size >= 0x250 && memcmp(bytes + 0x202, "HdrS", 4) == 0) {
-		const unsigned sectors = bytes[0x1f1] ? bytes[0x1f1] : 4;
-
-		entries->pc = true;
-		/* older ones carry something else */
-		if (le16(bytes + 0x206) < 0x208)
-			return;
-		from = (sectors + 1) * 512u + (uint64_t)le32(bytes + 0x248);
-		length = le32(bytes + 0x24c);
-		if (from > size || length > size - from)
-			return;
-	}
-	/* damage behind the notes is not met; in front of them there is nothing to be found */
-	if (kmln_unpack(bytes + from, length, take, &elf, &damaged) < 0)
-		return;
-	if (!elf.known)
-		look_at_head(&elf);
-	if (elf.to > elf.from && elf.at >= elf.to)
-		read_notes(elf.notes, elf.to - elf.from, entries);
+	*elf = (struct elf){.notes = notes, .entries = entries};
+	r = kmln_tree_open(tree, path, &elf->file, err);
+	if (r == 0)
+		r = read_payload(elf, err);
+	kmln_file_close(&elf->file);
+	kmln_buf_fini(&elf->front);
+	return r;
 }
 
 static int inspect_kernel(struct kmln_tree *tree, struct kmln_kernel *kernel,
 	struct kmln_pool *pool, struct kmln_error *err)
 {
 	const char **list = kmln_pool_array(pool, 4, sizeof(char *));
-	KMLN_BUF struct kmln_buf image = {0};
 	struct kmln_entries entries;
 	size_t count = 0;
-	int r = kmln_tree_load(tree, kernel->image, IMAGE_MAX, &image, err);
+	int r = kmln_entries_read(tree, kernel->image, &entries, err);
 
 	if (r < 0)
-		return r == -EFBIG ? 0 : r;
-	kmln_entries_find(image.data ? image.data : "", image.size, &entries);
+		return r;
 	if (entries.pc)
 		list[count++] = KMLN_ENTRY_PC;
 	if (entries.xen_pv)

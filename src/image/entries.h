@@ -17,7 +17,9 @@ struct kmln_entries {
 	const char *arch; /* of the ELF within, as struct kmln_kernel's; NULL: none */
 };
 
-void kmln_entries_find(const void *image, size_t size, struct kmln_entries *entries);
+/* Reads the image at `path` of the tree as far as it has to. */
+int kmln_entries_read(struct kmln_tree *tree, const char *path, struct kmln_entries *entries,
+	struct kmln_error *err);
 
 /*
  * As kmln_kernels_read(), and fills in `entries` of those that can be read, the newest first, and

@@ -46,24 +46,41 @@ static bool support(struct archive *archive, const void *bytes, size_t size)
 	return false;
 }
 
-int kmln_unpack(
-	const void *bytes, size_t size, kmln_unpacked_fn fn, void *data, struct kmln_error *err)
+/* The source, as libarchive reads it. */
+struct packed {
+	kmln_packed_fn source;
+	void *data;
+	const char *first; /* bytes that were looked at and not yet given; NULL: none */
+	size_t first_size;
+	struct kmln_error *err;
+};
+
+static la_ssize_t give(struct archive *archive, void *data, const void **bytes)
 {
-	KMLN_CLEANUP(reader_cleanup) struct archive *archive = archive_read_new();
+	struct packed *packed = data;
+	const char *piece = packed->first;
+	size_t size = packed->first_size;
+
+	packed->first = NULL;
+	if (!piece && packed->source(packed->data, &piece, &size, packed->err) < 0) {
+		archive_set_error(archive, packed->err->code, "%s", packed->err->text);
+		return ARCHIVE_FATAL;
+	}
+	*bytes = piece;
+	return (la_ssize_t)size;
+}
+
+static int unpack(struct packed *packed, struct archive *archive, kmln_unpacked_fn fn, void *data,
+	struct kmln_error *err)
+{
 	KMLN_FREE char *piece = kmln_malloc(PIECE);
 	struct archive_entry *entry;
 	ssize_t n;
 	int r;
 
-	if (!archive)
-		abort();
-	if (!support(archive, bytes, size)) {
-		r = fn(data, bytes, size, err);
-		return r > 0 ? 0 : r;
-	}
 	archive_read_support_format_raw(archive);
 	archive_read_support_format_empty(archive);
-	if (archive_read_open_memory(archive, bytes, size) != ARCHIVE_OK)
+	if (archive_read_open(archive, packed, NULL, give, NULL) != ARCHIVE_OK)
 		return fail(archive, err);
 	r = archive_read_next_header(archive, &entry);
 	if (r == ARCHIVE_EOF)
@@ -78,10 +95,43 @@ int kmln_unpack(
 	return n < 0 ? fail(archive, err) : 0;
 }
 
+int kmln_unpack(kmln_packed_fn source, kmln_unpacked_fn fn, void *data, struct kmln_error *err)
+{
+	KMLN_CLEANUP(reader_cleanup) struct archive *archive = archive_read_new();
+	struct kmln_error ignored;
+	struct packed packed = {.source = source, .data = data, .err = &ignored};
+	int r = source(data, &packed.first, &packed.first_size, err);
+
+	if (!archive)
+		abort();
+	if (r == 0 && packed.first_size && support(archive, packed.first, packed.first_size))
+		return unpack(&packed, archive, fn, data, err);
+	while (r == 0 && packed.first_size) {
+		r = fn(data, packed.first, packed.first_size, err);
+		if (r == 0)
+			r = source(data, &packed.first, &packed.first_size, err);
+	}
+	return r > 0 ? 0 : r;
+}
+
+/* All at once. */
 struct target {
+	const char *bytes;
+	size_t size;
 	struct kmln_buf *out;
 	size_t start, limit;
 };
+
+static int take_all(void *data, const char **bytes, size_t *size, struct kmln_error *err)
+{
+	struct target *of = data;
+
+	(void)err;
+	*bytes = of->bytes;
+	*size = of->size;
+	of->size = 0;
+	return 0;
+}
 
 static int append(void *data, const char *bytes, size_t size, struct kmln_error *err)
 {
@@ -96,7 +146,7 @@ static int append(void *data, const char *bytes, size_t size, struct kmln_error 
 int kmln_decompress(
 	const void *bytes, size_t size, size_t limit, struct kmln_buf *out, struct kmln_error *err)
 {
-	struct target to = {out, out->size, limit};
+	struct target target = {bytes, size, out, out->size, limit};
 
-	return kmln_unpack(bytes, size, append, &to, err);
+	return kmln_unpack(take_all, append, &target, err);
 }

@@ -10,15 +10,20 @@
 
 #include "base/mem.h"
 
+/*
+ * The next bytes of what is to be unpacked, which last until the next call; *size 0: the end. The
+ * first ones say what they are, so they are at least eight where there are as many.
+ */
+typedef int (*kmln_packed_fn)(void *data, const char **bytes, size_t *size, struct kmln_error *err);
 /* Some of the unpacked bytes. Returns 0 to go on, 1 to end without an error, or a negative code. */
 typedef int (*kmln_unpacked_fn)(void *data, const char *bytes, size_t size, struct kmln_error *err);
 
 /*
- * Gives what the xz, gzip, zstd or lz4 bytes unpack to, piece by piece; other bytes as they are.
+ * Gives what the xz, gzip, zstd or lz4 bytes of `source` unpack to, piece by piece, to `fn`, each
+ * called with `data`; other bytes as they are. No more is taken from the source than fn wants.
  * KMLN_EINVALID for damaged or cut bytes, once they are reached.
  */
-int kmln_unpack(
-	const void *bytes, size_t size, kmln_unpacked_fn fn, void *data, struct kmln_error *err);
+int kmln_unpack(kmln_packed_fn source, kmln_unpacked_fn fn, void *data, struct kmln_error *err);
 
 /*
  * Appends what the xz, gzip, zstd or lz4 bytes unpack to; other bytes are appended as they are.
