@@ -191,7 +191,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	while (o->boot && !kmln_eq(o->boot, kmln_boot_forms[batch.job.form]))
 		batch.job.form++;
 	if (!o->to)
-		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm, xen or all");
+		return kmln_fail(
+			err, KMLN_EUSAGE, "convert: for which platform? --to kvm, xen or all");
 	batch.job.to = kmln_platform_find(o->to);
 	if (o->boot && !batch.job.to->needs_loader)
 		return kmln_fail(err, KMLN_EUSAGE,

@@ -137,70 +137,6 @@ static void test_qemu_vectors(void **state)
 				     "panic=-1 quiet init=/x");
 }
 
-static void test_xen_vectors(void **state)
-{
-	struct kmln_launch l = {
-		.disk = "/g/disk.img", .memory = 512 * MIB, .run = "/", .kernel = "/g/kernel"};
-	KMLN_STRV struct kmln_strv ending = {0};
-
-	(void)state;
-	refused("xen", &l, "is given its kernel");
-	l.name = "kmln-7";
-	l.type = "pvh";
-	golden("xen", &l,
-		"xl create -c /dev/null name=\"kmln-7\" type=\"pvh\" kernel=\"/g/kernel\" extra=\"\" "
-		"memory=512 disk=[\"format=raw,vdev=xvda,access=rw,target=/g/disk.img\"] "
-		"on_poweroff=\"destroy\" on_reboot=\"destroy\" on_crash=\"destroy\"");
-	l.program = "/usr/sbin/xl";
-	l.type = "pv";
-	l.initramfs = "/g/initrd";
-	l.read_only = true;
-	l.cmdline = "root=/dev/xvda dyndbg=\"file a\\b\"";
-	golden("xen", &l,
-		"/usr/sbin/xl create -c /dev/null name=\"kmln-7\" type=\"pv\" kernel=\"/g/kernel\" "
-		"ramdisk=\"/g/initrd\" extra=\"root=/dev/xvda dyndbg=\\\"file a\\\\b\\\"\" "
-		"memory=512 disk=[\"format=raw,vdev=xvda,access=ro,target=/g/disk.img\"] "
-		"on_poweroff=\"destroy\" on_reboot=\"destroy\" on_crash=\"destroy\"");
-	kmln_platform_find("xen")->ending(&l, &ending);
-	assert_int_equal(ending.count, 3);
-	assert_string_equal(ending.items[1], "destroy");
-	assert_string_equal(ending.items[2], "kmln-7");
-	l.snapshot = true;
-	refused("xen", &l, "writes to them");
-	l.snapshot = false;
-	l.boot_disk = "/g/boot";
-	refused("xen", &l, "no firmware");
-	l.boot_disk = NULL;
-	l.disk = "/g/a b";
-	refused("xen", &l, "path of the disk");
-}
-
-/* To plan for only: no machine is started on it, and no list has it. */
-static void test_all(void **state)
-{
-	const struct kmln_platform *all = kmln_platform_find("all");
-
-	(void)state;
-	assert_ptr_equal(all, &kmln_platform_all);
-	assert_null(all->launch);
-	assert_null(all->probe);
-	for (const struct kmln_platform *const *p = kmln_platforms; *p; p++) {
-		assert_ptr_not_equal(*p, all);
-		if (!(*p)->needs_kernel)
-			continue;
-		/* what one of them needs, all need */
-		for (const char *const *driver = (*p)->drivers; *driver; driver++) {
-			size_t i = 0;
-
-			while (all->drivers[i] && strcmp(all->drivers[i], *driver) != 0)
-				i++;
-			assert_non_null(all->drivers[i]);
-		}
-		assert_true(strcmp((*p)->console, all->console) == 0 ||
-			    strcmp((*p)->console, all->second_console) == 0);
-	}
-}
-
 static void test_refusals(void **state)
 {
 	static const char *const both[] = {"uml", "qemu", "kvm"};
@@ -640,8 +576,6 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_uml_vectors),
 		cmocka_unit_test(test_qemu_vectors),
-		cmocka_unit_test(test_xen_vectors),
-		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_kvm_judge),
 		cmocka_unit_test(test_kvm_devices_that_are_none),
