@@ -153,6 +153,8 @@ def _make(place):
     payload = image[(image[0x1f1] + 1) * 512 + start:]
     (place / "vmlinux").write_bytes(lzma.LZMADecompressor().decompress(payload))
     (place / "dom0.cpio").write_bytes(_dom0(tree))
+    # dom0 has those that it needs; all of them are most of what was unpacked
+    shutil.rmtree(tree / "lib/modules")
 
 
 class _Archive:

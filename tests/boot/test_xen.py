@@ -119,6 +119,7 @@ def test_pv_and_pvh(to, host, box):
     assert (disk["pdev_path"], disk["vdev"], disk["format"]) == (str(odd), "xvda", "raw")
 
 
+@pytest.mark.slow
 def test_a_failure_is_seen(to, host, box):
     """A guest that never says it, and a kernel that Xen cannot start, do not pass."""
     to("xen", box, "-o", host.folder / "one.img", "--size", "200M")
