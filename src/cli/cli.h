@@ -69,6 +69,13 @@ extern const char *const kmln_formats[];
 			"open the backing, data and extent files that the image names", \
 			offsetof(type, backing), NULL \
 	}
+/* --root, for every command that looks for a guest on a disk; the number is a uint64_t. */
+#define KMLN_OPT_ROOT(type) \
+	{ \
+		"root", 0, KMLN_OPT_NUMBER, "N", \
+			"the root filesystem is in partition N, where a disk has several", \
+			offsetof(type, root), NULL \
+	}
 #define KMLN_OPT_END \
 	{ \
 		.name = NULL \
@@ -80,11 +87,6 @@ int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, 
 /* True for -q and -v, which are then carried out. */
 bool kmln_opts_loudness(const char *word);
 void kmln_opts_fini(const struct kmln_command *command, void *values);
-/*
- * How far `word` is from `name`, for "did you mean": 0 where one begins with the other, else
- * letters to change; SIZE_MAX where nobody would take one for the other.
- */
-size_t kmln_distance(const char *word, const char *name);
 /* "1G" -> bytes. */
 int kmln_parse_size(const char *text, uint64_t *bytes, struct kmln_error *err);
 

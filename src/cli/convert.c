@@ -15,11 +15,11 @@
 
 struct options {
 	const char *to, *out, *kernel, *format, *form, *boot, *xen_type;
-	uint64_t size, jobs;
-	bool dry_run, force, in_place, backing;
+	uint64_t size, jobs, root;
+	bool dry_run, force, in_place, backing, nofail, merge;
 };
 
-static const char *const targets[] = {"kvm", "xen", "all", NULL};
+static const char *const targets[] = {"kvm", "uml", "xen", "all", NULL};
 
 static const char *const xen_types[] = {"pvh", "pv", NULL};
 
@@ -27,7 +27,7 @@ static const char *const forms[] = {"raw", "qcow2", "vmdk", "vdi", "composite", 
 
 static const struct kmln_opt opts[] = {
 	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM",
-		"the platform to convert for: kvm, xen, or all: these and uml at once",
+		"the platform to convert for: kvm, uml, xen, or all of these at once",
 		offsetof(struct options, to), targets},
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
@@ -51,6 +51,13 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, kernel), NULL},
 	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem at least this big, like 2G",
 		offsetof(struct options, size), NULL},
+	{"merge", 0, KMLN_OPT_FLAG, NULL,
+		"put /home, /var and others that the guest mounts from IMAGE into its root (uml, -o)",
+		offsetof(struct options, merge), NULL},
+	{"nofail", 0, KMLN_OPT_FLAG, NULL,
+		"let the guest start without disks that its fstab wants and IMAGE does not have",
+		offsetof(struct options, nofail), NULL},
+	KMLN_OPT_ROOT(struct options),
 	{"jobs", 'j', KMLN_OPT_NUMBER, "N", "of several images convert N at a time (default 1)",
 		offsetof(struct options, jobs), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
@@ -182,6 +189,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 				.kernel = o->kernel,
 				.xen_type = o->xen_type,
 				.size = o->size,
+				.root = (unsigned)o->root,
+				.merge = o->merge,
+				.nofail = o->nofail,
 				.dry_run = o->dry_run,
 				.force = o->force,
 			},
@@ -192,7 +202,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		batch.job.form++;
 	if (!o->to)
 		return kmln_fail(
-			err, KMLN_EUSAGE, "convert: for which platform? --to kvm, xen or all");
+			err, KMLN_EUSAGE, "convert: for which platform? --to kvm, uml, xen or all");
 	batch.job.to = kmln_platform_find(o->to);
 	if (o->boot && !batch.job.to->needs_loader)
 		return kmln_fail(err, KMLN_EUSAGE,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 
 int kmln_verbosity;
 const char *const kmln_formats[] = {"text", "json", NULL};

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 int kmln_parse_size(const char *text, uint64_t *bytes, struct kmln_error *err)
 {
 	static const char units[] = "KMGT";
@@ -100,38 +102,6 @@ static int set_value(
 		break;
 	}
 	return r < 0 ? kmln_wrap(err, "--%s", opt->name) : 0;
-}
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-	a = a < b ? a : b;
-	return a < c ? a : c;
-}
-
-size_t kmln_distance(const char *word, const char *name)
-{
-	size_t row[32], n = strlen(name), m = strlen(word);
-
-	if (m < 2 || n + 1 > KMLN_COUNT(row) || m > KMLN_COUNT(row))
-		return SIZE_MAX;
-	if (kmln_starts(name, word) || kmln_starts(word, name))
-		return 0;
-	/* the edit distance, one row at a time */
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= m; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t above = row[j];
-
-			row[j] = least(
-				above + 1, row[j - 1] + 1, diagonal + (word[i - 1] != name[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[n] <= 2 && row[n] < n ? row[n] : SIZE_MAX;
 }
 
 static int unknown(const struct kmln_command *command, const char *word, struct kmln_error *err)

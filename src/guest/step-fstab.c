@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The root filesystem is named by its UUID, which is the same wherever the disk is plugged in, and
- * so are other partitions of the image that are called as another platform calls them. Only the
- * devices of those lines change; the rest of the file stays as its owner wrote it.
+ * so are other partitions of the image that are called as another platform calls them; and where
+ * that is wished, disks that are not part of the image are marked as ones that may be missing. Only
+ * single words of lines change; the rest of the file stays as its owner wrote it.
  */
-#include "guest/steps.h"
-
 #include "guest/device-names.h"
-#include "guest/lines.h"
+#include "guest/fstab-lines.h"
+#include "guest/steps.h"
 #include "guest/vouch.h"
 
 #include <string.h>
 
+#define WHY_NOFAIL "the guest starts without disks that are not there"
 #define WHY "the root by UUID: right on every platform"
 
 static bool names_root(
@@ -28,43 +29,59 @@ static bool names_root(
 	       kmln_starts(device + 5, platform->disk);
 }
 
-/* What to call the device of this line, or NULL: as it is called now. */
-static const char *new_name(
-	const struct kmln_planning *planning, const struct kmln_fstab_line *line, bool root)
+static const struct kmln_fstab_line *line_at(const struct kmln_facts *facts, unsigned number)
 {
-	if (!root)
-		return kmln_device_uuid(planning->facts, planning->platform, line->device);
-	return names_root(line->device, planning->facts, planning->platform)
-		       ? NULL
-		       : planning->facts->root->uuid;
-}
-
-/* Of several lines for the root the last one counts, as it does for mount. */
-static const struct kmln_fstab_line *root_line(const struct kmln_facts *facts)
-{
-	for (size_t i = facts->fstab_count; i--;)
-		if (kmln_eq(facts->fstab[i].mount, "/"))
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (facts->fstab[i].line == number)
 			return &facts->fstab[i];
 	return NULL;
 }
 
-/* The line with its device word exchanged. */
-static bool exchange(const void *data, unsigned number, const char *line, struct kmln_buf *out)
+static bool is_merged(const struct kmln_goal *goal, const struct kmln_fstab_line *line)
 {
-	const struct kmln_planning *planning = data;
+	for (size_t i = 0; i < goal->merged_count; i++)
+		if (kmln_eq(goal->merged[i]->mount, line->mount))
+			return true;
+	return false;
+}
+
+/* The UUID of another partition of the image that this line calls by another platform's name. */
+static const char *other_name(
+	const struct kmln_planning *planning, const struct kmln_fstab_line *line)
+{
+	return kmln_eq(line->mount, "/")
+		       ? NULL
+		       : kmln_device_uuid(planning->facts, planning->platform, line->device);
+}
+
+/* The text with words exchanged: the device of the line `root`, options of disks that are missing.
+ */
+static void rewrite(struct kmln_planning *planning, const char *text,
+	const struct kmln_fstab_line *root, struct kmln_buf *out)
+{
 	const struct kmln_facts *facts = planning->facts;
-	const char *uuid = NULL;
 
-	for (size_t i = 0; i < facts->fstab_count && !uuid; i++)
-		if (facts->fstab[i].line == number)
-			uuid = new_name(
-				planning, &facts->fstab[i], &facts->fstab[i] == root_line(facts));
-	if (uuid) {
-		size_t blank = strspn(line, " \t"), word = strcspn(line + blank, " \t");
+	for (unsigned number = 1; *text; number++) {
+		const struct kmln_fstab_line *line = line_at(facts, number);
+		const char *uuid = !line	  ? NULL
+				   : line == root ? facts->root->uuid
+						  : other_name(planning, line);
+		KMLN_FREE char *name = kmln_printf("UUID=%s", uuid ? uuid : "");
+		size_t n = strcspn(text, "\n");
 
-		kmln_buf_printf(out, "%.*sUUID=%s%s", (int)blank, line, uuid, line + blank + word);
+		if (uuid && (line == root || !is_merged(planning->goal, line)))
+			kmln_fstab_device(out, text, n, name);
+		else if (line && is_merged(planning->goal, line))
+			kmln_fstab_merged(out, text, n);
+		else if (line && planning->goal->nofail &&
+			 kmln_fstab_lacks(facts, line, planning->platform->wants_bare))
+			kmln_fstab_nofail(out, text, n);
+		else
+			kmln_buf_add(out, text, n);
+		if (text[n])
+			kmln_buf_str(out, "\n");
+		text += n + (text[n] == '\n');
 	}
-	return uuid;
 }
 
 /* A system that mounts by fstab leaves its root read-only without a line for it. */
@@ -77,30 +94,39 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
 	const struct kmln_known_file *file = kmln_facts_file(facts, "/etc/fstab");
-	const struct kmln_fstab_line *line = root_line(facts);
+	const struct kmln_fstab_line *line = NULL;
 	KMLN_BUF struct kmln_buf text = {0};
-	bool add = !line && needs_line(facts->init);
+	bool right, others = false;
 
 	/* a container's root is mounted before it starts */
 	if (!planning->platform->disk)
 		return 0;
-	if (add || (line && new_name(planning, line, true)))
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (kmln_eq(facts->fstab[i].mount, "/"))
+			line = &facts->fstab[i];
+	right = line ? names_root(line->device, facts, planning->platform)
+		     : !needs_line(facts->init);
+	if (!right)
 		kmln_missing(planning, "the root filesystem by UUID in /etc/fstab");
 	for (size_t i = 0; i < facts->fstab_count; i++)
-		if (&facts->fstab[i] != line && new_name(planning, &facts->fstab[i], false))
+		if (other_name(planning, &facts->fstab[i])) {
 			kmln_missing(planning, "%s by UUID in /etc/fstab", facts->fstab[i].device);
-	if (!planning->edits)
+			others = true;
+		}
+	if (!planning->edits ||
+		(right && !others && !planning->goal->nofail && !planning->goal->merged_count))
 		return 0;
-	if (!add)
-		return kmln_want_lines(
-			planning, "fstab", WHY, "/etc/fstab", exchange, planning, err);
 	if (file->data)
-		kmln_lines_change(file->data, exchange, planning, &text);
-	if (text.size && text.data[text.size - 1] != '\n')
-		kmln_buf_str(&text, "\n");
-	kmln_buf_printf(&text, "UUID=%s / %s errors=remount-ro 0 1\n", facts->root->uuid,
-		facts->root->type);
-	return kmln_want_file(planning, "fstab", WHY, "/etc/fstab",
+		rewrite(planning, file->data, right ? NULL : line, &text);
+	if (!right && !line) {
+		if (text.size && text.data[text.size - 1] != '\n')
+			kmln_buf_str(&text, "\n");
+		kmln_buf_printf(&text, "UUID=%s / %s errors=remount-ro 0 1\n", facts->root->uuid,
+			facts->root->type);
+	}
+	if (!text.size)
+		return 0;
+	return kmln_want_file(planning, "fstab", right && !others ? WHY_NOFAIL : WHY, "/etc/fstab",
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
 		true, err);
 }
@@ -117,25 +143,62 @@ static bool is_own_line(const char *line)
 	return *line >= '2' && *line <= '4' && strcmp(line + 1, end) == 0;
 }
 
-/*
- * A line with its device word exchanged. The root's may have been called anything, and that is put
- * back into that line alone; others had the name of a partition.
- */
-static bool is_exchange(const char *before, const char *after)
+/* A line, its device word exchanged. The root's may have been called anything, and that is put back
+ * into that line alone; others had the name of a partition. */
+static bool is_exchange(const char *old, size_t old_size, const char *new, size_t new_size)
 {
-	size_t blank = strspn(after, " \t"), word = kmln_uuid_word(after + blank);
-	bool indented = strncmp(before, after, blank) == 0;
-	size_t old_word = indented ? strcspn(before + blank, " \t") : 0;
-	const char *rest = after + blank + word, *mount = rest + strspn(rest, " \t");
+	size_t blank = strspn(new, " \t"), word = kmln_uuid_word(new + blank), old_word;
+	const char *mount = new + blank + word;
 	KMLN_FREE char *device = NULL;
 
-	if (!word || !old_word || before[blank] == '#' ||
-		strcmp(before + blank + old_word, rest) != 0)
+	if (!word || blank + word > new_size || old_size < blank || memcmp(old, new, blank) != 0 ||
+		old[blank] == '#')
 		return false;
-	if (mount[0] == '/' && (mount[1] == ' ' || mount[1] == '\t'))
-		return true;
-	device = kmln_printf("%.*s", (int)old_word, before + blank);
-	return kmln_is_device_name(device);
+	old_word = strcspn(old + blank, " \t\n");
+	mount += strspn(mount, " \t");
+	device = kmln_printf("%.*s", (int)old_word, old + blank);
+	return old_word && old_size - blank >= old_word &&
+	       old_size - blank - old_word == new_size - blank - word &&
+	       memcmp(old + blank + old_word, new + blank + word, new_size - blank - word) == 0 &&
+	       ((mount[0] == '/' && (mount[1] == ' ' || mount[1] == '\t')) ||
+		       kmln_is_device_name(device));
+}
+
+static bool is_comment(const char *old, size_t old_size, const char *new, size_t new_size)
+{
+	KMLN_BUF struct kmln_buf comment = {0};
+
+	kmln_fstab_merged(&comment, old, old_size);
+	return comment.size == new_size && memcmp(comment.data, new, new_size) == 0;
+}
+
+static bool is_marked(const char *old, size_t old_size, const char *new, size_t new_size)
+{
+	KMLN_BUF struct kmln_buf marked = {0};
+
+	kmln_fstab_nofail(&marked, old, old_size);
+	return old_size && old[strspn(old, " \t")] != '#' && marked.size == new_size &&
+	       memcmp(marked.data, new, new_size) == 0;
+}
+
+/* Line for line the same, but for words that this step exchanges; and its own line at the end. */
+static bool is_rewrite(const struct kmln_record_item *item)
+{
+	const char *old = item->old, *new = item->new;
+
+	while (*old && *new) {
+		size_t n = strcspn(old, "\n"), m = strcspn(new, "\n");
+
+		if ((n != m || memcmp(old, new, n) != 0) && !is_exchange(old, n, new, m) &&
+			!is_marked(old, n, new, m) && !is_comment(old, n, new, m))
+			return false;
+		/* the last line may have had no end */
+		if (!!old[n] != !!new[m] && old[n])
+			return false;
+		old += n + (old[n] == '\n');
+		new += m + (new[m] == '\n');
+	}
+	return !*old && (!*new || is_own_line(new));
 }
 
 static bool could_write(const struct kmln_facts *facts, const struct kmln_record_item *item)
@@ -144,7 +207,9 @@ static bool could_write(const struct kmln_facts *facts, const struct kmln_record
 
 	if (item->kind != KMLN_RECORD_CHANGE || !kmln_is_place(facts, "/etc/fstab", item->path))
 		return false;
-	return (line && is_own_line(line)) || kmln_vouch_lines(item, is_exchange);
+	if (line && is_own_line(line))
+		return true;
+	return item->was == KMLN_WAS_KEPT && item->old_size && is_rewrite(item);
 }
 
 const struct kmln_step kmln_step_fstab = {

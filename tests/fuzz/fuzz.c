@@ -85,7 +85,9 @@ static void plan_text(const struct kmln_facts *facts, const struct kmln_platform
 {
 	static const struct kmln_step *const steps[] = {
 		&kmln_step_fstab, &kmln_step_crypttab, &kmln_step_xen_modules, &kmln_step_login};
-	struct kmln_planning planning = {.facts = facts, .platform = platform, .edits = edits};
+	const struct kmln_goal goal = {.nofail = true};
+	struct kmln_planning planning = {
+		.facts = facts, .platform = platform, .goal = &goal, .edits = edits};
 	KMLN_BUF struct kmln_buf shown = {0};
 	struct kmln_error err = {0};
 

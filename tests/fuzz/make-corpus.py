@@ -75,6 +75,27 @@ def corpus_vmdk():
     }
 
 
+def corpus_project():
+    """All examples, all files with mistakes, and what is only of form."""
+    folder = HERE.parent.parent
+    found = {path.stem: path.read_bytes()
+             for path in [*(folder / "examples").glob("*.*ln"), *(HERE.parent / "project").rglob("*.kmln")]}
+    found["form"] = ('\ufeffglobal{project x;# c\r\n$a=b;$[c] = "d e"\n}#e\nhost{a{}b{mount{/a /b ext4 "x y"}}}\n'
+                     'superclass s { startup{ f() { echo "${1}"; } # x\n} remove users\n replace shutdown {} }\n')
+    found["broken"] = 'host { "a\n}\n} \\q ${x} $[ a"b a#b host x { switch y {\n\x01\xff'
+    return found
+
+
+def corpus_variables():
+    return {
+        "word": "\0a$a$[b]\\$c\\\\",
+        "lenient": "\2$6$salt$hash",
+        "line": "\1echo \\; $a ${b} $[a]x \\$a \\\\$a",
+        "values": "\0$a = $b$b\n$b = $[c]\n$c = x y",
+        "circle": "\0$a = $b\n$b = $[a]\n$c = $c",
+    }
+
+
 def corpus_fstab():
     return {
         "uml": guest_file("systemd", "/etc/fstab"),
@@ -337,6 +358,12 @@ def corpus_record():
                 f"bytes by=loader offset=0 size=512 sum={total} was=absent why=GRUB\n"
                 f"bytes by=loader offset=512 size=512 sum={total} was=zero\n"
                 "resize by=resize size=9 was-size=8\nextend by=wrap size=512\n",
+        "cut": head.replace("kvm", "uml") + "cut by=unwrap offset=1048576 size=67108864 was-size=68157440\n"
+               "keep by=unwrap offset=0 size=4\n-\\xeb\\x00\n-a\\\n"
+               f"change path=/etc/fstab by=fstab size=62 sum={total} {before}\n"
+               "-/dev/vdb /data ext4 rw 0 2\n+/dev/vdb /data ext4 rw,nofail 0 2\n"
+               "put path=/etc/systemd/system/acpid.service.d/kmln-not-in-uml.conf by=uml-units mode=644 uid=0 gid=0 "
+               f"size=3 sum={total} was=absent\n",
         "files": head + "put path=/boot/vmlinuz-6.1 by=kernel mode=644 uid=0 gid=0 size=7 "
                  "time=1700000000.000000000 was=absent why=the kernel itself\n"
                  "mkdir path=/lib/modules/6.1 by=kernel mode=755 uid=0 gid=0\n"

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The files of a project: the one place of this room that opens any. An include is a regular file
+ * inside the folder of the project file, whatever links say, unless the user allows more.
+ */
+#ifndef KMLN_PROJECT_READ_H
+#define KMLN_PROJECT_READ_H
+
+#include "project/report.h"
+#include "project/syntax.h"
+
+struct kmln_read_options {
+	bool allow_include; /* includes from outside the project's folder */
+	bool no_includes; /* leave them without children */
+};
+
+/*
+ * Reads a project file, "-" being standard input, whose folder is the current one. Mistakes in what
+ * it says go to the report; the error is for a file that cannot be read (KMLN_EINVALID: it is
+ * none).
+ */
+int kmln_project_read(const char *path, const struct kmln_read_options *options,
+	struct kmln_syntax *syntax, struct kmln_report *report, struct kmln_error *err);
+
+#endif
