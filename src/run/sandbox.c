@@ -252,3 +252,19 @@ void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_st
 	if (!sandbox->confined)
 		add_links(sandbox, actions, spawn);
 }
+
+void kmln_sandbox_none(const struct kmln_strv *program, const struct kmln_strv *ending,
+	const char *why, struct kmln_actions *actions, struct kmln_spawn *spawn)
+{
+	KMLN_STRV struct kmln_strv env = {0}, lines = {0};
+
+	kmln_strv_adds(&env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/", NULL);
+	kmln_strv_add(&lines, why);
+	*spawn = (struct kmln_spawn){
+		.argv = kmln_actions_words(actions, program),
+		.env = kmln_actions_words(actions, &env),
+		.sandbox = kmln_actions_words(actions, &lines),
+		.open = true,
+		.ending = kmln_actions_words(actions, ending),
+	};
+}

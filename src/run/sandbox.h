@@ -77,6 +77,14 @@ void kmln_sandbox_share_as_is(
 void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_strv *program,
 	const char *tmpdir, struct kmln_actions *actions, struct kmln_spawn *spawn);
 
+/*
+ * Makes the spawn of a program that starts a machine which is no process of this host: whoever runs
+ * it (a hypervisor) holds it, and no walls stand in front of the program. `ending` takes the
+ * machine away; `why` says all this, for people.
+ */
+void kmln_sandbox_none(const struct kmln_strv *program, const struct kmln_strv *ending,
+	const char *why, struct kmln_actions *actions, struct kmln_spawn *spawn);
+
 /* The error where the first wall cannot be had: the cause, what it means, and the way on. */
 int kmln_sandbox_lack(const char *cause, struct kmln_error *err);
 

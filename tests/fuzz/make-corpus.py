@@ -227,6 +227,22 @@ def corpus_modules():
     }
 
 
+def _xen_elf():
+    """The least ELF with the notes by which Xen starts a kernel."""
+    notes = b"".join(struct.pack("<III4sQ", 4, 8, kind, b"Xen", 1 << 24) for kind in (1, 3, 18))
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 1 << 24, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 4, 4, 120, 0, 0, len(notes), len(notes), 4) + notes
+
+
+def _bzimage(payload):
+    """The least image that carries it."""
+    image = bytearray(1024)
+    image[0x1f1], image[0x236] = 1, 1
+    image[0x202:0x208] = b"HdrS\x0f\x02"
+    struct.pack_into("<II", image, 0x248, 0, len(payload))
+    return bytes(image) + payload
+
+
 def corpus_kernel():
     with tempfile.TemporaryDirectory() as scratch:
         tree, _ = _kernel_tree(Path(scratch))
@@ -238,6 +254,9 @@ def corpus_kernel():
         "bzimage": bzimage,
         "bzimage-cut": bzimage[:0x238],
         "arm64": b"MZ" + b"\0" * 0x36 + b"ARMd" + b"\0" * 8,
+        "xen-elf": _xen_elf(),
+        "xen-gzip": gzip.compress(_xen_elf(), mtime=0),
+        "xen-bzimage": _bzimage(lzma.compress(_xen_elf(), check=lzma.CHECK_CRC32)),
         "vmlinux": struct.pack("<16sHHI", b"\x7fELF\2\1\1", 2, 62, 1),
         "initramfs-ours": ours.getvalue(),
         "initramfs-gzip": gzip.compress(b"070701" + b"0" * 104, mtime=0),
