@@ -25,6 +25,7 @@ demo: deps all
 # figures beside cp and, where installed, libguestfs
 bench: deps all
 	@KMLN_BUILD=$(CURDIR)/$(BUILD) bench/run
+	@KMLN_BUILD=$(CURDIR)/$(BUILD) bench/uplink
 
 install:
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/install $(BUILD)

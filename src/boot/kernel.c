@@ -60,6 +60,15 @@ bool kmln_kernel_has(const struct kmln_kernel *kernel, const char *driver)
 	return false;
 }
 
+bool kmln_kernel_starts(const struct kmln_kernel *kernel, const char *entry)
+{
+	for (const char *const *e = kernel->entries; e && *e; e++)
+		if (kmln_eq(*e, entry) ||
+			(kmln_eq(entry, KMLN_ENTRY_XEN) && kmln_starts(*e, KMLN_ENTRY_XEN "-")))
+			return true;
+	return false;
+}
+
 bool kmln_arch_runs(const char *programs, const char *kernel)
 {
 	return !programs || kmln_eq(programs, kernel) ||

@@ -18,12 +18,20 @@ struct kmln_kernel_file {
 	const char *target; /* of a link */
 };
 
+#define KMLN_ENTRY_PC "pc" /* by GRUB, QEMU and the like */
+#define KMLN_ENTRY_XEN "xen" /* by Xen, in one of these two ways */
+#define KMLN_ENTRY_XEN_PV "xen-pv"
+#define KMLN_ENTRY_XEN_PVH "xen-pvh"
+
 struct kmln_kernel {
 	const char *release; /* "6.1.0-56-cloud-amd64", as the modules folder is called */
 	const char *image; /* "/boot/vmlinuz-RELEASE", or NULL: only modules are there */
 	const char *suffix; /* what the names of its files in /boot end in: the release, unless its
 			       own header knew better ("linux" of "vmlinuz-linux") */
 	const char *arch; /* of the image: "x86-64"; NULL: not recognised */
+	/* The ways in which the image can be started, KMLN_ENTRY_..., NULL-ended; NULL: not looked
+	 * for. Read by image/entries.h: it has to be unpacked for that. */
+	const char *const *entries;
 	const char *initramfs; /* "/boot/initrd.img-RELEASE", or NULL; of several that of kmln */
 	const char *initramfs_sum; /* its MD5 in hexadecimal, where it is ours */
 	uint64_t initramfs_size;
@@ -50,6 +58,8 @@ int kmln_kernels_read(struct kmln_tree *tree, const char *release, bool with_fil
 	struct kmln_error *err);
 /* True where the kernel has the driver. */
 bool kmln_kernel_has(const struct kmln_kernel *kernel, const char *driver);
+/* True where the kernel can be started in this way. */
+bool kmln_kernel_starts(const struct kmln_kernel *kernel, const char *entry);
 /* Programs of one architecture run under a kernel of another only where that kernel says so. */
 bool kmln_arch_runs(const char *programs, const char *kernel);
 /*

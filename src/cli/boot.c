@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/boot-domain.h"
 #include "cli/show-plan.h"
 #include "convert/description.h"
 #include "convert/direct.h"
@@ -108,6 +109,14 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 {
 	bool uml = kmln_eq(platform->name, "uml");
 
+	if (platform->domains && !kmln_eq(boot->facts->format, "raw"))
+		return "it reads raw images only";
+	if (platform->domains && boot->opts->snapshot)
+		return "it writes to its disk";
+	if (platform->domains && (boot->opts->boot_disk || kmln_eq(boot->opts->firmware, "uefi")))
+		return "it has no firmware, and starts from no boot disk";
+	if (platform->domains && !boot->opts->kernel && !boot->facts->root)
+		return "no root filesystem that kmln can read was found; --kernel may help";
 	if (!uml && boot->opts->kernel && kmln_uml_is_program(boot->opts->kernel))
 		return "the kernel that was given is User-Mode Linux itself, a program: --on uml without "
 		       "--kernel starts it";
@@ -177,7 +186,8 @@ static int find_platform(struct boot *boot, struct kmln_error *err)
 	if (why_not)
 		return kmln_fail(err, KMLN_EUSAGE, "--on %s: %s", name, why_not);
 	/* of the others nothing but the program is needed, which is looked for anyway */
-	if (kmln_eq(name, "kvm") && look_at_platform(boot, boot->platform, &why_not, err) < 0)
+	if ((kmln_eq(name, "kvm") || boot->platform->domains) &&
+		look_at_platform(boot, boot->platform, &why_not, err) < 0)
 		return -err->code;
 	return why_not ? kmln_fail(err, KMLN_ELACK, "--on %s: %s", name, why_not) : 0;
 }
@@ -185,13 +195,21 @@ static int find_platform(struct boot *boot, struct kmln_error *err)
 static int find_program(struct boot *boot, struct kmln_error *err)
 {
 	bool uml = kmln_eq(boot->platform->name, "uml");
-	const char *name = uml ? "linux.uml" : "qemu-system-x86_64";
+	const char *name = boot->platform->domains ? "xl"
+			   : uml		   ? "linux.uml"
+						   : "qemu-system-x86_64";
 	const char *found = kmln_find_program(boot->pool, name);
 	char real[PATH_MAX];
 
+	if (found && boot->platform->domains) {
+		boot->program = found;
+		return 0;
+	}
 	if (!found || !realpath(found, real))
 		return kmln_fail(err, KMLN_ELACK, "%s is not installed (Debian package %s)", name,
-			uml ? "user-mode-linux" : "qemu-system-x86");
+			boot->platform->domains ? "xen-utils-common"
+			: uml			? "user-mode-linux"
+						: "qemu-system-x86");
 	/* only /usr is in the sandbox as it is */
 	boot->program = kmln_starts(real, "/usr/") ? kmln_pool_strdup(boot->pool, real)
 						   : kmln_sandbox_share(&boot->sandbox, real,
@@ -223,7 +241,8 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	boot->words = boot->opts->append;
 	if (kmln_eq(boot->platform->name, "uml"))
 		return kmln_boot_uml_initramfs(boot, err);
-	if (!boot->platform->needs_loader || starts_by_itself(boot) || boot->kernel)
+	if (boot->kernel || (!boot->platform->domains &&
+				    (!boot->platform->needs_loader || starts_by_itself(boot))))
 		return 0;
 	r = kmln_private_open(&boot->scratch, err);
 	if (r == 0)
@@ -327,10 +346,26 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 		share_file(boot, boot->initramfs, "initramfs", &launch.initramfs, err) < 0)
 		return -err->code;
 	if (kmln_eq(boot->platform->name, "kvm"))
-		kmln_sandbox_device(&boot->sandbox, "/dev/kvm");
+		kmln_sandbox_share_as_is(&boot->sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
 	/* UML keeps the guest's memory there, and a little more */
 	boot->sandbox.shm = (uml ? launch.memory : 0) + (64ull << 20);
 	return boot->platform->launch(&launch, argv, err);
+}
+
+static int plan_process(struct boot *boot, struct kmln_actions *actions, struct kmln_spawn *spawn,
+	struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv program = {0};
+	bool uml = kmln_eq(boot->platform->name, "uml");
+	int r = plan_launch(boot, &program, err);
+
+	if (r < 0)
+		return r;
+	kmln_sandbox_spawn(&boot->sandbox, &program,
+		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
+	if (uml)
+		spawn->type_ahead = UML_TYPE_AHEAD;
+	return 0;
 }
 
 static void plan_script(struct boot *boot, struct kmln_actions *actions)
@@ -363,19 +398,23 @@ static void plan_script(struct boot *boot, struct kmln_actions *actions)
 
 static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_error *err)
 {
-	KMLN_STRV struct kmln_strv program = {0};
 	struct kmln_spawn *spawn = kmln_pool_alloc(boot->pool, sizeof(*spawn));
-	bool uml = kmln_eq(boot->platform->name, "uml");
 	struct kmln_action *action;
-	int r = plan_launch(boot, &program, err);
+	struct kmln_launch domain = {
+		.program = boot->program,
+		.disk = boot->image,
+		.kernel = boot->kernel,
+		.initramfs = boot->initramfs,
+		.cmdline = boot->words,
+		.memory = boot->opts->memory ? boot->opts->memory : DEFAULT_MEMORY,
+	};
+	int r = boot->platform->ending
+			? kmln_plan_domain(boot->platform, &domain, actions, spawn, err)
+			: plan_process(boot, actions, spawn, err);
 
 	if (r < 0)
 		return r;
-	kmln_sandbox_spawn(&boot->sandbox, &program,
-		uml && boot->sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
 	spawn->scratch = boot->scratch.path;
-	if (uml)
-		spawn->type_ahead = UML_TYPE_AHEAD;
 	if (boot->server) {
 		action = kmln_actions_add(actions, KMLN_ACTION_SERVE, NODE);
 		action->spawn = boot->server;
@@ -403,7 +442,7 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 	r = look_at_image(boot, path, err);
 	if (r == 0)
 		r = find_platform(boot, err);
-	if (r == 0)
+	if (r == 0 && !boot->platform->ending)
 		r = kmln_sandbox_look(&boot->sandbox, boot->pool, !boot->opts->unconfined, err);
 	if (r == 0)
 		r = find_program(boot, err);
@@ -415,7 +454,7 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 		r = find_firmware(boot, err);
 	/* the machine locks the image itself */
 	kmln_disk_close(&boot->disk);
-	if (r == 0 && !boot->sandbox.landlock)
+	if (r == 0 && !boot->platform->ending && !boot->sandbox.landlock)
 		kmln_warn("this kernel has no Landlock: %s",
 			boot->sandbox.confined ? "namespaces alone hold the machine"
 					       : "nothing confines the machine");
@@ -493,12 +532,13 @@ static int boot_image(const void *values, int argc, char **argv, struct kmln_err
 	return r;
 }
 
-static const char *const platform_names[] = {"auto", "kvm", "uml", "qemu", NULL};
+static const char *const platform_names[] = {"auto", "kvm", "uml", "qemu", "xen", NULL};
 
 static const char *const firmware_names[] = {"auto", "bios", "uefi", NULL};
 
 static const struct kmln_opt options[] = {
-	{"on", 0, KMLN_OPT_CHOICE, "PLATFORM", "kvm, uml, qemu, or auto (default): the fastest",
+	{"on", 0, KMLN_OPT_CHOICE, "PLATFORM",
+		"kvm, uml, qemu, xen, or auto (default): the fastest",
 		offsetof(struct boot_opts, on), platform_names},
 	{"memory", 'm', KMLN_OPT_SIZE, "SIZE", "the guest's memory (default 512M)",
 		offsetof(struct boot_opts, memory), NULL},
@@ -511,7 +551,7 @@ static const struct kmln_opt options[] = {
 		offsetof(struct boot_opts, timeout), NULL},
 	{"snapshot", 0, KMLN_OPT_FLAG, NULL, "leave the image as it is",
 		offsetof(struct boot_opts, snapshot), NULL},
-	{"kernel", 0, KMLN_OPT_FILE, "FILE", "start this kernel (kvm, qemu)",
+	{"kernel", 0, KMLN_OPT_FILE, "FILE", "start this kernel (kvm, qemu, xen)",
 		offsetof(struct boot_opts, kernel), NULL},
 	{"initramfs", 0, KMLN_OPT_FILE, "FILE", "give the kernel this initramfs",
 		offsetof(struct boot_opts, initramfs), NULL},

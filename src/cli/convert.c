@@ -14,17 +14,20 @@
 #include "convert/convert.h"
 
 struct options {
-	const char *to, *out, *kernel, *format, *form, *boot;
+	const char *to, *out, *kernel, *format, *form, *boot, *xen_type;
 	uint64_t size, jobs, root;
 	bool dry_run, force, in_place, backing, nofail, merge;
 };
 
-static const char *const targets[] = {"kvm", "uml", NULL};
+static const char *const targets[] = {"kvm", "uml", "xen", "all", NULL};
+
+static const char *const xen_types[] = {"pvh", "pv", NULL};
 
 static const char *const forms[] = {"raw", "qcow2", "vmdk", "vdi", "composite", NULL};
 
 static const struct kmln_opt opts[] = {
-	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM", "the platform to convert for: kvm or uml",
+	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM",
+		"the platform to convert for: kvm, uml, xen, or all of these at once",
 		offsetof(struct options, to), targets},
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
@@ -39,6 +42,9 @@ static const struct kmln_opt opts[] = {
 		"how it starts: bios (default) or uefi from its own disk; disk: from a boot disk "
 		"beside it; direct: kernel and run script beside it",
 		offsetof(struct options, boot), kmln_boot_forms},
+	{"xen-type", 0, KMLN_OPT_CHOICE, "TYPE",
+		"how Xen starts it: pvh (default, where the kernel can) or pv",
+		offsetof(struct options, xen_type), xen_types},
 	{"kernel", 'k', KMLN_OPT_FILE, "KERNEL",
 		"the kernel to boot: a .deb file, a folder, or a release that the guest, the cache or "
 		"the host has",
@@ -154,7 +160,11 @@ static void say_ready(const struct kmln_convert *job)
 {
 	const char *image = job->out ? job->out : job->image;
 
-	if (job->form == KMLN_BOOT_DISK)
+	if (job->to->domains)
+		kmln_note("for Xen: xl create -c %s.xl.cfg", image);
+	if (!job->to->needs_loader)
+		kmln_note("%s is ready", image);
+	else if (job->form == KMLN_BOOT_DISK)
 		kmln_note("%s is ready: kmln boot %s --boot-disk %s.boot.img", image, image, image);
 	else if (job->form == KMLN_BOOT_DIRECT)
 		kmln_note("%s is ready: %s.run, or kmln boot %s.json", image, image, image);
@@ -177,6 +187,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 				.backing = o->backing,
 				.in_place = o->in_place,
 				.kernel = o->kernel,
+				.xen_type = o->xen_type,
 				.size = o->size,
 				.root = (unsigned)o->root,
 				.merge = o->merge,
@@ -191,13 +202,18 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		batch.job.form++;
 	if (!o->to)
 		return kmln_fail(
-			err, KMLN_EUSAGE, "convert: for which platform? --to kvm or --to uml");
+			err, KMLN_EUSAGE, "convert: for which platform? --to kvm, uml, xen or all");
+	batch.job.to = kmln_platform_find(o->to);
+	if (o->boot && !batch.job.to->needs_loader)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"convert: --boot %s: no firmware starts a guest on %s", o->boot, o->to);
+	if (o->xen_type && !batch.job.to->domains)
+		return kmln_fail(err, KMLN_EUSAGE, "convert: --xen-type goes with --to xen or all");
 	r = check_output(o, err);
 	if (r == 0)
 		r = name_outputs(&batch, argc, err);
 	if (r < 0)
 		return r;
-	batch.job.to = kmln_platform_find(o->to);
 	if (o->dry_run) {
 		batch.job.show =
 			kmln_eq(o->format, "json") ? kmln_show_edits_json : kmln_show_edits_text;

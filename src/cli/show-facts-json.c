@@ -198,6 +198,7 @@ static void show_kernels(struct kmln_json *root, const struct kmln_facts *f)
 		put_text(o, "release", k->release);
 		put_text(o, "image", k->image);
 		put_text(o, "arch", k->arch);
+		put_words(o, "entries", k->entries);
 		put_text(o, "initramfs", k->initramfs);
 		put_bool(o, "initramfs_by_kmln", k->initramfs_ours);
 		put_text(o, "modules", k->modules);

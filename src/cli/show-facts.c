@@ -197,6 +197,15 @@ static void show_settings(const struct kmln_facts *f)
 		line(i ? "" : "container", "%s", f->container_marks[i]);
 }
 
+/* The ways in which Xen can start the kernel; "" where there is none. */
+static const char *xen_types(const struct kmln_kernel *k)
+{
+	const bool pv = kmln_kernel_starts(k, KMLN_ENTRY_XEN_PV);
+	const bool pvh = kmln_kernel_starts(k, KMLN_ENTRY_XEN_PVH);
+
+	return pv && pvh ? "PV and PVH" : pv ? "PV" : pvh ? "PVH" : "";
+}
+
 static void show_guest(const struct kmln_facts *f, struct kmln_pool *pool)
 {
 	line("system", "%s, %s", or (f->os_name, or (f->os_id, "unknown")),
@@ -209,14 +218,16 @@ static void show_guest(const struct kmln_facts *f, struct kmln_pool *pool)
 	for (size_t i = 0; i < f->kernel_count; i++) {
 		const struct kmln_kernel *k = &f->kernels[i];
 
-		line(i ? "" : "kernel", "%s%s, %s, %s", k->release,
+		const char *xen = xen_types(k);
+
+		line(i ? "" : "kernel", "%s%s, %s, %s%s%s", k->release,
 			k->uml	   ? " (User-Mode Linux's modules)"
 			: k->image ? ""
 				   : " (modules only)",
 			k->initramfs_ours ? "initramfs by kmln"
 			: k->initramfs	  ? "an initramfs"
 					  : "no initramfs",
-			kmln_plan_bytes(pool, k->bytes));
+			kmln_plan_bytes(pool, k->bytes), *xen ? ", for Xen as " : "", xen);
 	}
 	show_loaders(f);
 	for (size_t i = 0; i < f->fstab_count; i++)
@@ -247,7 +258,9 @@ static void show_platforms(const struct kmln_facts *f)
 		struct kmln_error ignored;
 
 		kmln_plan_guest(&planning, &ignored);
-		if (!missing.count)
+		if (!missing.count && (*p)->domains)
+			line((*p)->name, "ready, as %s", xen_types(kmln_guest_kernel(f, *p)));
+		else if (!missing.count)
 			line((*p)->name, "ready");
 		for (size_t i = 0; i < missing.count; i++)
 			line(i ? "" : (*p)->name, "%s%s",

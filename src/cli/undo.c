@@ -11,6 +11,7 @@
 
 struct options {
 	const char *out, *format;
+	uint64_t root;
 	bool dry_run, force, backing;
 };
 
@@ -23,6 +24,7 @@ static const struct kmln_opt opts[] = {
 		"take back what was edited in the guest since as well, and replace OUT where it is "
 		"there already",
 		offsetof(struct options, force), NULL},
+	KMLN_OPT_ROOT(struct options),
 	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
@@ -34,6 +36,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	struct kmln_undo_job job = {
 		.image = argv[0],
 		.out = o->out,
+		.root = (unsigned)o->root,
 		.backing = o->backing,
 		.dry_run = o->dry_run,
 		.force = o->force,

@@ -44,6 +44,7 @@ struct kmln_cluster {
 	const char *folder; /* of the project: what outlives its machines */
 	const char *runtime; /* sockets, and the machines' own folders */
 	const char *uml_initramfs; /* in kmln's cache: lets UML start from a disk that is served */
+	const char *resolver; /* this host's list of name servers; NULL: it has none */
 	struct kmln_programs programs;
 	struct kmln_sandbox walls; /* without shares: each process gets a copy */
 	struct kmln_placed *hosts; /* in the model's order, model->host_count */

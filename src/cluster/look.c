@@ -23,6 +23,8 @@
 #include "project/names.h"
 #include "run/apply.h"
 
+#define RESOLVER "/etc/resolv.conf"
+
 struct look {
 	struct kmln_cluster *cluster;
 	struct kmln_settings all; /* of the hosts of the base that is looked at */
@@ -324,6 +326,7 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 	*cluster = (struct kmln_cluster){.pool = pool, .model = model};
 	cluster->folder = kmln_folder(
 		pool, KMLN_FOLDER_DATA, kmln_pool_printf(pool, "projects/%s", model->project));
+	cluster->resolver = access(RESOLVER, R_OK) == 0 ? RESOLVER : NULL;
 	cluster->runtime = kmln_folder(pool, KMLN_FOLDER_RUNTIME, model->project);
 	cluster->hosts = kmln_pool_array(pool, model->host_count + 1, sizeof(*cluster->hosts));
 	for (size_t i = 0; r == 0 && i < model->host_count; i++) {

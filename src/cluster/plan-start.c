@@ -98,7 +98,7 @@ static void add_tap(struct kmln_actions *actions, struct kmln_sandbox *sandbox, 
 	action->text = name;
 	action->why = why;
 	sandbox->host_network = true;
-	kmln_sandbox_device(sandbox, "/dev/net/tun");
+	kmln_sandbox_share_as_is(sandbox, "/dev/net/tun", KMLN_ACCESS_DEVICE);
 }
 
 /* One of the project's, or (`sw` NULL) the private one at the end of an impaired cable. */
@@ -201,21 +201,23 @@ static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_sw
 	KMLN_STRV struct kmln_strv argv = {0};
 
 	sandbox.host_network = true;
+	if (cluster->resolver)
+		kmln_sandbox_share_as_is(&sandbox, cluster->resolver, KMLN_ACCESS_READ);
 	kmln_strv_adds(&argv, cluster->programs.uplink, "--switch",
 		share_net(&sandbox, &net, sw->is_external, pool), NULL);
 	add_net(&argv, sw, KMLN_IPV4);
 	add_net(&argv, sw, KMLN_IPV6);
 	for (size_t i = 0; i < model->forward_count; i++) {
 		const struct kmln_forward *f = &model->forwards[i];
-		const struct kmln_ip *ip = &f->interface->ip[KMLN_IPV4];
+		const bool v4 = f->interface->ip[KMLN_IPV4].given;
 		char address[KMLN_IP_TEXT];
 
-		if (f->interface->on != sw || !ip->given)
+		if (f->interface->on != sw || (!v4 && !f->interface->ip[KMLN_IPV6].given))
 			continue;
-		kmln_ip_text(address, ip, false);
+		kmln_ip_text(address, &f->interface->ip[v4 ? KMLN_IPV4 : KMLN_IPV6], false);
 		kmln_strv_add(&argv, "--forward");
-		kmln_strv_printf(
-			&argv, "%s:%u:%s:%u", f->udp ? "udp" : "tcp", f->from, address, f->to);
+		kmln_strv_printf(&argv, v4 ? "%s:%u:%s:%u" : "%s:%u:[%s]:%u",
+			f->udp ? "udp" : "tcp", f->from, address, f->to);
 	}
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, actions,
 		add_spawn(actions, KMLN_ACTION_SPAWN, node, "the way out, and the forwards"));
@@ -388,7 +390,7 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 		KMLN_ACCESS_READ);
 	launch->cmdline = kmln_kernel_words(pool, placed->base->facts);
 	if (kmln_eq(placed->platform->name, "kvm"))
-		kmln_sandbox_device(sandbox, "/dev/kvm");
+		kmln_sandbox_share_as_is(sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
 	sandbox->shm = 64 * MIB;
 	return 0;
 }

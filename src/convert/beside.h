@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Files beside the converted image, called OUT and a suffix: the boot disk of `--boot disk`;
- * kernel, initramfs, run script and description of `--boot direct`. They are made in memory before
- * anything is written, written without a name, and get their names when all is complete and proved.
+ * kernel, initramfs, run script and description of `--boot direct`; kernel, initramfs and two
+ * descriptions of a domain for Xen. They are made in memory before anything is written, written
+ * without a name, and get their names when all is complete and proved.
  */
 #ifndef KMLN_CONVERT_BESIDE_H
 #define KMLN_CONVERT_BESIDE_H
@@ -10,11 +11,11 @@
 #include <sys/types.h>
 
 #include "base/output.h"
+#include "convert/convert.h"
 #include "image/journal.h"
-#include "guest/step.h"
 #include "tree/tree.h"
 
-#define KMLN_BESIDE_MAX 4
+#define KMLN_BESIDE_MAX 7
 
 struct kmln_beside_file {
 	const char *suffix; /* ".boot.img" */
@@ -25,22 +26,21 @@ struct kmln_beside_file {
 
 struct kmln_beside {
 	struct kmln_beside_file files[KMLN_BESIDE_MAX];
-	size_t count; /* 0 for the forms bios and uefi */
+	size_t count; /* 0 for KVM and the forms bios and uefi */
 	struct kmln_buf kernel; /* owned: pieces point into it */
 };
 #define KMLN_BESIDE KMLN_CLEANUP(kmln_beside_fini)
 void kmln_beside_fini(struct kmln_beside *beside);
 
-/* EEXIST where one of the form's files is there, unless `force`; nothing is made. */
-int kmln_beside_check(
-	enum kmln_boot_form form, const char *out, bool force, struct kmln_error *err);
+/* EEXIST where one of the files is there, unless it may be replaced; nothing is made. */
+int kmln_beside_check(const struct kmln_convert *job, struct kmln_error *err);
 /*
- * Makes them all. `tree` holds the kernel (the kit's, or the guest's); `out` is the image's name,
- * `format` what QEMU calls its format.
+ * Makes them all. `tree` holds the kernel (the kit's, or the guest's); `format` is what QEMU calls
+ * that of the image.
  */
-int kmln_beside_make(const struct kmln_goal *goal, const struct kmln_facts *facts,
-	struct kmln_tree *tree, const char *out, const char *format, struct kmln_pool *pool,
-	struct kmln_beside *beside, struct kmln_error *err);
+int kmln_beside_make(const struct kmln_convert *job, const struct kmln_goal *goal,
+	const struct kmln_facts *facts, struct kmln_tree *tree, const char *format,
+	struct kmln_pool *pool, struct kmln_beside *beside, struct kmln_error *err);
 
 /* The files themselves, not yet named. */
 struct kmln_beside_outputs {

@@ -122,10 +122,15 @@ static int take_wanted(const struct kmln_facts *facts, const struct kmln_platfor
 			"no kernel %s in the guest, the cache or the host; `kmln kernel list` shows those "
 			"that are",
 			wanted);
-	if (!entry->suits)
-		return kmln_fail(err, KMLN_EINVALID, "kernel %s lacks what %s needs", release,
-			platform->name);
-	return take_kit(entry, "it was asked for", choice, err);
+	r = take_kit(entry, "it was asked for", choice, err);
+	if (r == 0 && !entry->suits) {
+		KMLN_BUF struct kmln_buf why = {0};
+
+		kmln_kernel_misfit(choice->kernel, facts, platform, &why);
+		return kmln_fail(err, KMLN_EINVALID, "kernel %s lacks what %s needs: %s", release,
+			platform->name, why.data);
+	}
+	return r;
 }
 
 int kmln_choose_kernel(const struct kmln_facts *facts, const struct kmln_platform *platform,

@@ -53,7 +53,8 @@ static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struc
 		.facts = work->image.facts, .platform = work->job->to, .goal = &work->goal};
 	int r;
 
-	if (kmln_keeps_loader(&planning) && !work->goal.from_kit)
+	/* beside the image a domain of Xen finds its kernel, whatever the guest's loader starts */
+	if (kmln_keeps_loader(&planning) && !work->goal.from_kit && !work->job->to->domains)
 		return 0;
 	r = kmln_initramfs_build(work->choice.kit.tree ? work->choice.kit.tree : guest,
 		kernel->modules, &bytes, err);
@@ -71,7 +72,7 @@ static int prepare_kernel(struct kmln_work *work, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->image.facts->root;
 	KMLN_TREE struct kmln_tree *guest = NULL;
-	const char *beside = work->job->in_place ? work->job->image : work->job->out;
+	const bool beside = work->job->in_place || work->job->out;
 	int r = kmln_tree_ext(work->image.disk.device, &root->range, false, &guest, err);
 
 	if (r == 0)
@@ -86,12 +87,12 @@ static int prepare_kernel(struct kmln_work *work, struct kmln_error *err)
 		work->pool, &work->goal, &work->paths, err);
 	if (r == 0)
 		r = make_initramfs(work, guest, err);
-	if (r == 0)
+	if (r == 0 && work->job->to->needs_loader)
 		r = kmln_loader_prepare(
 			&work->image.disk, work->image.facts, work->pool, &work->goal, err);
 	if (r == 0 && beside)
-		r = kmln_beside_make(&work->goal, work->image.facts,
-			work->choice.kit.tree ? work->choice.kit.tree : guest, beside,
+		r = kmln_beside_make(work->job, &work->goal, work->image.facts,
+			work->choice.kit.tree ? work->choice.kit.tree : guest,
 			work->job->in_place ? work->image.source.format : work->job->format,
 			work->pool, &work->beside, err);
 	return r;
@@ -194,9 +195,6 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 	KMLN_FREE char *copy = kmln_strdup(job->out ? job->out : "");
 	struct stat from, to;
 
-	if (!job->to->needs_loader && !job->to->wants_bare)
-		return kmln_fail(err, KMLN_EUSAGE, "--to %s: kmln converts to kvm and uml only",
-			job->to->name);
 	if (job->merge && (!job->to->wants_bare || job->in_place))
 		return kmln_fail(err, KMLN_EUSAGE,
 			"--merge makes a copy of a root that stands alone: --to uml and -o OUT");
@@ -208,7 +206,7 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 			"--to %s: it has no firmware, and --boot %s needs one", job->to->name,
 			kmln_boot_forms[job->form]);
 	if (job->in_place)
-		return job->dry_run ? 0 : kmln_beside_check(job->form, job->image, job->force, err);
+		return job->dry_run ? 0 : kmln_beside_check(job, err);
 	if (!job->dry_run && (!*copy || kmln_ends(copy, "/")))
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not the name of a file", copy);
 	if (stat(job->image, &from) == 0 && S_ISDIR(from.st_mode))
@@ -221,7 +219,7 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 		return kmln_fail_sys(err, errno, "%s", job->out);
 	if (job->dry_run)
 		return 0;
-	if (kmln_beside_check(job->form, job->out, job->force, err) < 0)
+	if (kmln_beside_check(job, err) < 0)
 		return -err->code;
 	if (stat(job->image, &from) < 0 || stat(job->out, &to) < 0)
 		return 0;

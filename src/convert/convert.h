@@ -20,7 +20,8 @@ struct kmln_convert {
 	bool merge; /* filesystems that the guest mounts from the same disk go into the root */
 	bool nofail; /* fstab's disks that are not in the image may be missing at the start */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
-	enum kmln_boot_form form;
+	enum kmln_boot_form form; /* of platforms whose machines start by a loader */
+	const char *xen_type; /* "pv" or "pvh", for Xen; NULL: the better one that the kernel has */
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
 	bool grow; /* it is made bigger than that where it has no room for what is put in */
 	bool dry_run; /* plan only */

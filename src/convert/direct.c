@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "guest/initramfs.h"
+#include "image/entries.h"
 #include "image/ext.h"
 #include "platform/uml.h"
 
@@ -63,10 +64,33 @@ int kmln_direct_prepare(const struct kmln_disk *disk, const struct kmln_facts *f
 	if (r == 0)
 		r = write_file(pool, folder, "initramfs", &initramfs, &direct->initramfs, err);
 	words = kmln_direct_alias(facts, platform->disk, pool);
-	direct->words =
-		kmln_pool_printf(pool, "%s%s", kmln_kernel_words(pool, facts), words ? words : "");
+	direct->words = kmln_pool_printf(pool, "%s%s",
+		platform->domains ? kmln_domain_words(pool, facts) : kmln_kernel_words(pool, facts),
+		words ? words : "");
 	direct->why = kmln_pool_printf(pool, "kernel %s: %s", choice.kernel->release, choice.why);
 	return r;
+}
+
+int kmln_direct_xen_type(const char *kernel, const char **type, struct kmln_error *err)
+{
+	KMLN_FREE char *folder = kmln_strdup(kernel);
+	const char *name = strrchr(kernel, '/');
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct kmln_entries entries;
+	int r;
+
+	folder[name == kernel ? 1 : name - kernel] = '\0';
+	r = kmln_tree_folder(folder, &tree, err);
+	if (r == 0)
+		r = kmln_entries_read(tree, name, &entries, err);
+	if (r < 0)
+		return r;
+	*type = entries.xen_pvh ? "pvh" : "pv";
+	return entries.xen_pvh || entries.xen_pv
+		       ? 0
+		       : kmln_fail(err, KMLN_EINVALID,
+				 "%s: Xen cannot start this kernel: there are no notes for Xen in it",
+				 kernel);
 }
 
 const char *kmln_direct_uml_quick(const struct kmln_facts *facts)

@@ -23,6 +23,11 @@ int kmln_direct_prepare(const struct kmln_disk *disk, const struct kmln_facts *f
 	struct kmln_direct *direct, struct kmln_error *err);
 
 /*
+ * How Xen can start the kernel in this file of the host (an absolute path): "pvh" or else "pv".
+ * KMLN_EINVALID where it has no notes for it.
+ */
+int kmln_direct_xen_type(const char *kernel, const char **type, struct kmln_error *err);
+/*
  * The word for our init where the guest calls its root by the name it has on another platform; NULL
  * where it does not. `disk` is the name here.
  */

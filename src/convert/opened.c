@@ -73,6 +73,19 @@ int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kml
 	return r < 0 ? kmln_wrap(err, "%s", path) : 0;
 }
 
+int kmln_inspect_at(const struct kmln_disk *disk, const struct kmln_range *root,
+	struct kmln_facts **facts, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *around = NULL;
+	struct kmln_disk known = *disk;
+	int r = kmln_inspect_disk(disk, &around, err);
+
+	for (size_t i = 0; r == 0 && i < around->filesystem_count; i++)
+		if (around->filesystems[i].range.offset == root->offset)
+			known.root = around->filesystems[i].partition;
+	return r < 0 ? r : kmln_inspect(&known, facts, err);
+}
+
 int kmln_opened_settle(const char *path, struct kmln_opened *opened, struct kmln_error *err)
 {
 	const struct kmln_journal journal = {

@@ -23,6 +23,10 @@ int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kml
 	struct kmln_error *err);
 /* Before a change in place: what was replayed becomes the image's own, all or nothing. */
 int kmln_opened_settle(const char *path, struct kmln_opened *opened, struct kmln_error *err);
+/* Inspects a disk whose root filesystem is known to lie there: another system on it does not count.
+ */
+int kmln_inspect_at(const struct kmln_disk *disk, const struct kmln_range *root,
+	struct kmln_facts **facts, struct kmln_error *err);
 void kmln_opened_close(struct kmln_opened *opened);
 
 bool kmln_fs_has(const struct kmln_filesystem *fs, const char *feature);

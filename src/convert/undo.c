@@ -42,7 +42,7 @@ static int read_source(struct work *work, struct kmln_error *err)
 {
 	const bool write = !work->job->out && !work->job->dry_run;
 
-	return kmln_opened_read(work->job->image, 0,
+	return kmln_opened_read(work->job->image, work->job->root,
 		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
 		&work->image, err);
 }
@@ -136,7 +136,7 @@ static int prove(void *data, const struct kmln_disk *disk, const struct kmln_ran
 	if (r == 0)
 		r = kmln_check_clean(disk->device, root, err);
 	if (r == 0)
-		r = kmln_inspect(disk, &facts, err);
+		r = kmln_inspect_at(disk, root, &facts, err);
 	if (r == 0 && !facts->root)
 		r = kmln_fail(err, EIO, "there is no root filesystem: %s", facts->root_problem);
 	if (r == 0 && facts->root->range.offset != root->offset)

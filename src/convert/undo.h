@@ -12,6 +12,7 @@
 struct kmln_undo_job {
 	const char *image;
 	const char *out; /* a copy that is made instead; NULL: the image itself is changed */
+	unsigned root; /* the partition of the root filesystem; 0: it is looked for */
 	bool backing; /* the files that the image names may be opened */
 	bool dry_run; /* plan only */
 	bool force; /* take back what was edited since as well; replace `out` */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libarchive's edges: readers, errors, paths; single compressed files; initramfs archives. */
+/* libarchive's edges: readers, errors, paths. */
 #include "guest/archive-private.h"
 
 #include <stdlib.h>
@@ -95,63 +95,4 @@ int kmln_archive_path(const char *raw, struct kmln_buf *to, struct kmln_error *e
 	if (to->size == start)
 		kmln_buf_str(to, "/");
 	return 0;
-}
-
-/* ---- one compressed file ---- */
-
-static bool starts_with(const void *bytes, size_t size, const char *magic, size_t length)
-{
-	return size >= length && memcmp(bytes, magic, length) == 0;
-}
-
-/* Only the one filter is there, so that the bytes cannot choose another decoder. */
-static bool support_filter(struct archive *archive, const void *bytes, size_t size)
-{
-	if (starts_with(bytes, size,
-		    "\xfd"
-		    "7zXZ",
-		    6))
-		return archive_read_support_filter_xz(archive) == ARCHIVE_OK;
-	if (starts_with(bytes, size, "\x1f\x8b", 2))
-		return archive_read_support_filter_gzip(archive) == ARCHIVE_OK;
-	if (starts_with(bytes, size, "\x28\xb5\x2f\xfd", 4))
-		return archive_read_support_filter_zstd(archive) == ARCHIVE_OK;
-	return false;
-}
-
-static int check_limit(size_t size, size_t limit, struct kmln_error *err)
-{
-	return size > limit ? kmln_fail(err, EFBIG, "longer than %zu bytes", limit) : 0;
-}
-
-int kmln_decompress(
-	const void *bytes, size_t size, size_t limit, struct kmln_buf *out, struct kmln_error *err)
-{
-	KMLN_READER struct archive *archive = kmln_reader_new();
-	KMLN_FREE char *piece = kmln_malloc(1 << 16);
-	size_t start = out->size;
-	struct archive_entry *entry;
-	ssize_t n;
-	int r;
-
-	if (!support_filter(archive, bytes, size)) {
-		r = check_limit(size, limit, err);
-		if (r == 0)
-			kmln_buf_add(out, bytes, size);
-		return r;
-	}
-	archive_read_support_format_raw(archive);
-	archive_read_support_format_empty(archive);
-	if (archive_read_open_memory(archive, bytes, size) != ARCHIVE_OK)
-		return kmln_reader_fail(archive, err);
-	r = kmln_reader_next(archive, &entry, err);
-	if (r <= 0)
-		return r;
-	while ((n = archive_read_data(archive, piece, 1 << 16)) > 0) {
-		r = check_limit(out->size - start + (size_t)n, limit, err);
-		if (r < 0)
-			return r;
-		kmln_buf_add(out, piece, (size_t)n);
-	}
-	return n < 0 ? kmln_reader_fail(archive, err) : 0;
 }

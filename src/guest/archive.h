@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Archives, and the one home of libarchive: Debian packages, tar streams, compressed kernel
- * modules.
+ * Archives, read by libarchive: Debian packages, tar streams. A compressed file that is no archive
+ * is image/unpack.h's.
  *
  * Archives are as hostile as guests: nothing is ever written outside the folder that the caller
  * names, and every length has a limit.
@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "base/mem.h"
+#include "image/unpack.h"
 
 /* ---- Debian packages ---- */
 
@@ -110,14 +111,5 @@ int kmln_tar_walk(int fd, kmln_tar_fn fn, void *data, struct kmln_error *err);
  * read as zeros. Has the shape of a kmln_source_fn: pass the struct kmln_tar as its data.
  */
 ssize_t kmln_tar_read(void *content, char *bytes, size_t room, struct kmln_error *err);
-
-/* ---- one compressed file ---- */
-
-/*
- * Appends what the xz, gzip or zstd bytes unpack to; other bytes are appended as they are. More
- * than `limit` bytes is EFBIG, damaged or cut bytes are KMLN_EINVALID.
- */
-int kmln_decompress(
-	const void *bytes, size_t size, size_t limit, struct kmln_buf *out, struct kmln_error *err);
 
 #endif

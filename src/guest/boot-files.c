@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "boot/grub-config.h"
 #include "guest/step.h"
 
 char *kmln_initramfs_name(
@@ -30,10 +31,38 @@ static bool keeps_kernel_names(const struct kmln_facts *facts)
 	return true;
 }
 
+/* What the root is and how it is mounted: the same wherever the kernel runs. */
+static char *root_words(struct kmln_pool *pool, const struct kmln_facts *facts)
+{
+	return kmln_pool_printf(pool, "root=UUID=%s rootfstype=%s %s%s", facts->root->uuid,
+		facts->root->type, remounts_root(facts->init) ? "ro" : "rw",
+		keeps_kernel_names(facts) ? " net.ifnames=0" : "");
+}
+
 char *kmln_kernel_words(struct kmln_pool *pool, const struct kmln_facts *facts)
 {
-	return kmln_pool_printf(pool,
-		"root=UUID=%s rootfstype=%s %s%s console=tty0 console=ttyS0,115200",
-		facts->root->uuid, facts->root->type, remounts_root(facts->init) ? "ro" : "rw",
-		keeps_kernel_names(facts) ? " net.ifnames=0" : "");
+	return kmln_pool_printf(
+		pool, "%s console=tty0 console=ttyS0,115200", root_words(pool, facts));
+}
+
+char *kmln_domain_words(struct kmln_pool *pool, const struct kmln_facts *facts)
+{
+	return kmln_pool_printf(pool, "%s console=hvc0", root_words(pool, facts));
+}
+
+/*
+ * Of consoles the last that is there becomes /dev/console, so hvc0 stands first: a PC has none, a
+ * domain has no ttyS0. A domain does have tty0, which nobody sees: it would be /dev/console there.
+ */
+char *kmln_menu_words(struct kmln_pool *pool, const struct kmln_facts *facts,
+	const struct kmln_platform *platform)
+{
+	static const char both[] = " console=hvc0 console=ttyS0,115200";
+	const struct kmln_known_file *before = kmln_facts_file(facts, KMLN_GRUB_CONFIG);
+
+	/* once for Xen too, always for Xen too */
+	if (!platform->domains && !(before->data && kmln_starts(before->data, KMLN_GRUB_MARK) &&
+					  strstr(before->data, both)))
+		return kmln_kernel_words(pool, facts);
+	return kmln_pool_printf(pool, "%s%s", root_words(pool, facts), both);
 }

@@ -17,6 +17,7 @@
 #include "guest/initramfs.h"
 #include "guest/packages.h"
 #include "guest/step.h"
+#include "image/entries.h"
 #include "platform/uml.h"
 
 /* How the folder of a kit begins while it is made. */
@@ -74,7 +75,7 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 	if (!kmln_eq(origin, "host"))
 		lock = hold(folder, &err);
 	if ((lock < 0 && !kmln_eq(origin, "host")) || kmln_tree_folder(folder, &tree, &err) < 0 ||
-		kmln_kernels_read(
+		kmln_kernels_inspect(
 			tree, NULL, !kmln_eq(origin, "host"), scratch, &kernels, &n, &err) < 0) {
 		kmln_debug("no kernels in %s: %s", folder, err.text);
 		return 0;
@@ -159,7 +160,7 @@ int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, stru
 	if (r >= 0)
 		r = kmln_tree_folder(entry->folder, &kit->tree, err);
 	if (r == 0)
-		r = kmln_kernels_read(
+		r = kmln_kernels_inspect(
 			kit->tree, entry->release, true, kit->pool, &kit->kernel, &count, err);
 	if (r == 0 && !count)
 		r = kmln_fail(

@@ -22,14 +22,31 @@ static const struct kmln_set_interface *find(const struct kmln_set *set, const c
 	return NULL;
 }
 
+/* The length of a line with its newline. */
+static size_t line_length(const char *line)
+{
+	size_t n = strcspn(line, "\n");
+
+	return n + (line[n] == '\n');
+}
+
+static void exchange(struct kmln_buf *text, struct kmln_buf *with)
+{
+	kmln_buf_fini(text);
+	*text = *with;
+	*with = (struct kmln_buf){0};
+}
+
 static void show_again(struct kmln_buf *text)
 {
-	for (size_t at = 0; at < text->size;) {
-		if (kmln_starts(text->data + at, HIDDEN))
-			kmln_text_splice(text, at, strlen(HIDDEN), "", 0);
-		at += strcspn(text->data + at, "\n");
-		at += at < text->size;
+	KMLN_BUF struct kmln_buf shown = {0};
+
+	for (const char *line = text->data; line && *line; line += line_length(line)) {
+		size_t hidden = kmln_starts(line, HIDDEN) ? strlen(HIDDEN) : 0;
+
+		kmln_buf_add(&shown, line + hidden, line_length(line) - hidden);
 	}
+	exchange(text, &shown);
 }
 
 /* The next word of a line that ends at a newline: its length, and where it begins. */
@@ -80,21 +97,25 @@ static bool is_about(
 
 static void hide_others(const struct kmln_set *set, struct kmln_buf *text, struct kmln_buf *kept)
 {
+	KMLN_BUF struct kmln_buf hidden = {0};
 	bool stanza = false;
 
-	for (size_t at = 0; at < text->size;) {
-		if (is_about(set, text->data + at, &stanza, kept))
-			kmln_text_splice(text, at, 0, HIDDEN, strlen(HIDDEN));
-		at += strcspn(text->data + at, "\n");
-		at += at < text->size;
+	for (const char *line = text->data; line && *line; line += line_length(line)) {
+		if (is_about(set, line, &stanza, kept))
+			kmln_buf_str(&hidden, HIDDEN);
+		kmln_buf_add(&hidden, line, line_length(line));
 	}
+	exchange(text, &hidden);
 }
 
 static const char *netmask(struct kmln_pool *pool, bool v6, unsigned bits)
 {
-	struct in_addr mask = {htonl(bits ? ~0u << (32 - bits) : 0)};
+	struct in_addr mask = {0};
 
-	return v6 ? kmln_pool_printf(pool, "%u", bits) : kmln_pool_strdup(pool, inet_ntoa(mask));
+	if (v6)
+		return kmln_pool_printf(pool, "%u", bits);
+	mask.s_addr = htonl(bits ? ~0u << (32 - bits) : 0);
+	return kmln_pool_strdup(pool, inet_ntoa(mask));
 }
 
 static void add_addresses(

@@ -36,6 +36,7 @@ static const struct {
 		"\n\n[Install]\nWantedBy=multi-user.target\n"},
 };
 
+#define DEPEND "/etc/init.d/.depend."
 #define INIT_BOOT "/etc/init.d/kmln-boot"
 #define INIT_LINES "/etc/init.d/kmln"
 
@@ -56,6 +57,9 @@ static const struct {
 static void look(const struct kmln_set *set, struct kmln_strv *paths)
 {
 	kmln_set_look(paths, "/etc/inittab");
+	kmln_set_look(paths, DEPEND "boot");
+	kmln_set_look(paths, DEPEND "start");
+	kmln_set_look(paths, DEPEND "stop");
 	kmln_set_look(paths, INIT_BOOT);
 	kmln_set_look(paths, INIT_LINES);
 	kmln_set_look(paths, LOCAL "/kmln.start");
@@ -106,6 +110,66 @@ static int add_init_script(struct kmln_set *set, const char *path, const char *s
 	return kmln_set_own(set, &file, WHY, err);
 }
 
+/*
+ * insserv's orders, by which Debian starts scripts side by side: what they do not name is not run.
+ * A script is added to the names, and behind (or before) what is to be done first.
+ */
+static int add_to_line(struct kmln_set *set, const char *path, const char *head, const char *word,
+	struct kmln_error *err)
+{
+	struct kmln_set_text *text = kmln_set_text_there(set, path);
+	const char *at = text ? text->text.data : NULL;
+
+	while (at && *at && !kmln_starts(at, head)) {
+		at += strcspn(at, "\n");
+		at += *at == '\n';
+	}
+	if (!at || !*at)
+		return 0;
+	return kmln_set_line(set, path, head,
+		kmln_pool_printf(set->pool, "%.*s %s", (int)strcspn(at, "\n"), at, word), WHY, err);
+}
+
+/* The same where the script may have waited for nothing so far, and has no line. */
+static int put_first(struct kmln_set *set, const char *path, const char *head, const char *word,
+	struct kmln_error *err)
+{
+	const struct kmln_set_text *text = kmln_set_text_there(set, path);
+
+	if (text && strstr(text->text.data, kmln_pool_printf(set->pool, "\n%s", head)))
+		return add_to_line(set, path, head, word, err);
+	return kmln_set_line(
+		set, path, head, kmln_pool_printf(set->pool, "%s %s", head, word), WHY, err);
+}
+
+static int order(struct kmln_set *set, const bool *wanted, struct kmln_error *err)
+{
+	bool lines = wanted[STARTUP] || wanted[SHUTDOWN];
+	int r = 0;
+
+	if (wanted[BOOT] && kmln_set_there(set, DEPEND "boot")) {
+		r = add_to_line(set, DEPEND "boot", "TARGETS =", "kmln-boot", err);
+		if (r == 0)
+			r = add_to_line(set, DEPEND "boot", "networking:", "kmln-boot", err);
+		if (r == 0)
+			r = kmln_set_line(set, DEPEND "boot",
+				"kmln-boot:", "kmln-boot: mountall.sh mountall-bootclean.sh", WHY,
+				err);
+	}
+	if (r == 0 && lines && kmln_set_there(set, DEPEND "start")) {
+		r = add_to_line(set, DEPEND "start", "TARGETS =", "kmln", err);
+		if (r == 0)
+			r = kmln_set_line(set, DEPEND "start",
+				"kmln:", "kmln: bootlogs rmnologin rc.local", WHY, err);
+	}
+	if (r == 0 && lines && kmln_set_there(set, DEPEND "stop")) {
+		r = add_to_line(set, DEPEND "stop", "TARGETS =", "kmln", err);
+		if (r == 0)
+			r = put_first(set, DEPEND "stop", "sendsigs:", "kmln", err);
+	}
+	return r;
+}
+
 static int run_by_sysvinit(struct kmln_set *set, const bool *wanted, struct kmln_error *err)
 {
 	static const char early[] = "# Required-Start:    $local_fs\n# Required-Stop:\n"
@@ -125,7 +189,7 @@ static int run_by_sysvinit(struct kmln_set *set, const bool *wanted, struct kmln
 	for (size_t i = 0; r == 0 && i < KMLN_COUNT(links); i++)
 		if (links[i].boot ? wanted[BOOT] : lines)
 			r = kmln_set_link(set, links[i].path, links[i].target, WHY, err);
-	return r;
+	return r < 0 ? r : order(set, wanted, err);
 }
 
 static int run_by_busybox(struct kmln_set *set, const bool *wanted, struct kmln_error *err)

@@ -54,21 +54,53 @@ bool kmln_block_is_mark(const char *line)
 	return kmln_starts(line, BEGIN) || kmln_starts(line, END);
 }
 
+static bool is_line(const char *at, size_t length, const char *line)
+{
+	length -= length && at[length - 1] == '\n';
+	return strlen(line) == length && memcmp(at, line, length) == 0;
+}
+
+/* Where the last such line begins; 0 also where there is none. */
+static size_t last_line(const struct kmln_buf *text, const char *line)
+{
+	size_t last = 0;
+
+	for (size_t at = 0, n; at < text->size; at += n) {
+		n = line_length(text, at);
+		if (is_line(text->data + at, n, line))
+			last = at;
+	}
+	return last;
+}
+
+/* In one pass: a hostile text may have a hundred thousand marks. */
 void kmln_block_remove(struct kmln_buf *text, const char *name)
 {
 	KMLN_FREE char *begin = kmln_printf(BEGIN "%s", name), *end = kmln_printf(END "%s", name);
-	ssize_t from, to;
+	size_t last_end = last_line(text, end), to = 0;
+	bool inside = false;
 
-	while ((from = kmln_text_find(text, begin)) >= 0) {
-		struct kmln_buf rest = {text->data + from, text->size - (size_t)from, 0};
-		size_t length = line_length(text, (size_t)from);
+	for (size_t at = 0, n; at < text->size; at += n) {
+		const char *line = text->data + at;
 
-		to = kmln_text_find(&rest, end);
-		/* without its end only the mark is surely kmln's */
-		if (to >= 0)
-			length = (size_t)to + line_length(&rest, (size_t)to);
-		kmln_text_splice(text, (size_t)from, length, "", 0);
+		n = line_length(text, at);
+		if (is_line(line, n, begin)) {
+			/* without its end only the mark is surely kmln's */
+			inside = at < last_end;
+			continue;
+		}
+		if (inside && is_line(line, n, end)) {
+			inside = false;
+			continue;
+		}
+		if (inside)
+			continue;
+		memmove(text->data + to, line, n);
+		to += n;
 	}
+	if (text->data)
+		text->data[to] = '\0';
+	text->size = to;
 }
 
 void kmln_block_add(struct kmln_buf *text, const char *name, const char *body, bool at_top)
@@ -135,10 +167,20 @@ void kmln_account_set(struct kmln_buf *text, const char *name, unsigned field, c
 
 void kmln_account_remove(struct kmln_buf *text, const char *name)
 {
-	ssize_t at;
+	size_t length = strlen(name), to = 0;
 
-	while ((at = account(text, name)) >= 0)
-		kmln_text_splice(text, (size_t)at, line_length(text, (size_t)at), "", 0);
+	for (size_t at = 0, n; at < text->size; at += n) {
+		const char *line = text->data + at;
+
+		n = line_length(text, at);
+		if (strncmp(line, name, length) == 0 && line[length] == ':')
+			continue;
+		memmove(text->data + to, line, n);
+		to += n;
+	}
+	if (text->data)
+		text->data[to] = '\0';
+	text->size = to;
 }
 
 void kmln_account_add(struct kmln_buf *text, const char *line)
@@ -155,15 +197,28 @@ void kmln_account_add(struct kmln_buf *text, const char *line)
 	kmln_text_splice(text, at, 0, whole, strlen(whole));
 }
 
-bool kmln_account_has_number(const struct kmln_buf *text, unsigned field, uint32_t number)
+void kmln_account_numbers(const struct kmln_buf *text, unsigned field, unsigned char *used,
+	uint32_t first, uint32_t last)
 {
 	size_t start, length;
 
-	for (size_t at = 0; at < text->size; at += line_length(text, at))
-		if (field_at(text, at, field, &start, &length) && length &&
-			strtoul(text->data + start, NULL, 10) == number)
-			return true;
-	return false;
+	for (size_t at = 0; at < text->size; at += line_length(text, at)) {
+		unsigned long number;
+
+		if (!field_at(text, at, field, &start, &length) || !length)
+			continue;
+		number = strtoul(text->data + start, NULL, 10);
+		if (number >= first && number <= last)
+			used[number - first] = 1;
+	}
+}
+
+bool kmln_account_has_number(const struct kmln_buf *text, unsigned field, uint32_t number)
+{
+	unsigned char used = 0;
+
+	kmln_account_numbers(text, field, &used, number, number);
+	return used;
 }
 
 /* Where the name stands in the list, or -1. */

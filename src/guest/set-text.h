@@ -35,6 +35,9 @@ void kmln_account_remove(struct kmln_buf *text, const char *name);
 void kmln_account_add(struct kmln_buf *text, const char *line);
 /* True where a line has this number in this field. */
 bool kmln_account_has_number(const struct kmln_buf *text, unsigned field, uint32_t number);
+/* Marks the numbers from `first` to `last` that lines have in this field. */
+void kmln_account_numbers(const struct kmln_buf *text, unsigned field, unsigned char *used,
+	uint32_t first, uint32_t last);
 /* Lists of members, divided by commas. */
 bool kmln_member_there(const char *list, const char *name);
 char *kmln_member_add(struct kmln_pool *pool, const char *list, const char *name);

@@ -139,9 +139,12 @@ static void take_back_passwords(struct accounts *a)
 
 static uint32_t free_id(const struct accounts *a)
 {
+	unsigned char used[ID_LAST - ID_FIRST + 1] = {0};
+
+	kmln_account_numbers(a->passwd, PASSWD_UID, used, ID_FIRST, ID_LAST);
+	kmln_account_numbers(a->group, GROUP_GID, used, ID_FIRST, ID_LAST);
 	for (uint32_t id = ID_FIRST; id <= ID_LAST; id++)
-		if (!kmln_account_has_number(a->passwd, PASSWD_UID, id) &&
-			!kmln_account_has_number(a->group, GROUP_GID, id))
+		if (!used[id - ID_FIRST])
 			return id;
 	return 0;
 }

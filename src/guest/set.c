@@ -11,6 +11,8 @@
 
 #include "base/sum.h"
 
+#define NOTES_MAX 1024 /* a guest's list can be long; a plan looks at each path of it */
+
 #define HEAD \
 	"# What kmln has set in this guest, so that it can take back what is no longer asked for.\n"
 
@@ -117,7 +119,7 @@ void kmln_set_read_notes(struct kmln_set *set)
 	char *rest = file ? kmln_pool_strdup(set->pool, file->data) : NULL, *line;
 
 	set->before = (struct kmln_set_notes){0};
-	while (rest && (line = strsep(&rest, "\n"))) {
+	while (rest && set->before.count < NOTES_MAX && (line = strsep(&rest, "\n"))) {
 		struct kmln_set_note note = {.kind = strsep(&line, "\t")};
 
 		while (line && note.count < KMLN_SET_WORDS) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The root filesystem is named by its UUID, which is the same wherever the disk is plugged in; and
- * where that is wished, disks that are not part of the image are marked as ones that may be
- * missing. Only single words of lines change; the rest of the file stays as its owner wrote it.
+ * The root filesystem is named by its UUID, which is the same wherever the disk is plugged in, and
+ * so are other partitions of the image that are called as another platform calls them; and where
+ * that is wished, disks that are not part of the image are marked as ones that may be missing. Only
+ * single words of lines change; the rest of the file stays as its owner wrote it.
  */
+#include "guest/device-names.h"
 #include "guest/fstab-lines.h"
 #include "guest/steps.h"
 #include "guest/vouch.h"
@@ -43,20 +45,32 @@ static bool is_merged(const struct kmln_goal *goal, const struct kmln_fstab_line
 	return false;
 }
 
+/* The UUID of another partition of the image that this line calls by another platform's name. */
+static const char *other_name(
+	const struct kmln_planning *planning, const struct kmln_fstab_line *line)
+{
+	return kmln_eq(line->mount, "/")
+		       ? NULL
+		       : kmln_device_uuid(planning->facts, planning->platform, line->device);
+}
+
 /* The text with words exchanged: the device of the line `root`, options of disks that are missing.
  */
 static void rewrite(struct kmln_planning *planning, const char *text,
 	const struct kmln_fstab_line *root, struct kmln_buf *out)
 {
 	const struct kmln_facts *facts = planning->facts;
-	KMLN_FREE char *uuid = kmln_printf("UUID=%s", facts->root->uuid);
 
 	for (unsigned number = 1; *text; number++) {
 		const struct kmln_fstab_line *line = line_at(facts, number);
+		const char *uuid = !line	  ? NULL
+				   : line == root ? facts->root->uuid
+						  : other_name(planning, line);
+		KMLN_FREE char *name = kmln_printf("UUID=%s", uuid ? uuid : "");
 		size_t n = strcspn(text, "\n");
 
-		if (line && line == root)
-			kmln_fstab_device(out, text, n, uuid);
+		if (uuid && (line == root || !is_merged(planning->goal, line)))
+			kmln_fstab_device(out, text, n, name);
 		else if (line && is_merged(planning->goal, line))
 			kmln_fstab_merged(out, text, n);
 		else if (line && planning->goal->nofail &&
@@ -82,7 +96,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	const struct kmln_known_file *file = kmln_facts_file(facts, "/etc/fstab");
 	const struct kmln_fstab_line *line = NULL;
 	KMLN_BUF struct kmln_buf text = {0};
-	bool right;
+	bool right, others = false;
 
 	/* a container's root is mounted before it starts */
 	if (!planning->platform->disk)
@@ -94,7 +108,13 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		     : !needs_line(facts->init);
 	if (!right)
 		kmln_missing(planning, "the root filesystem by UUID in /etc/fstab");
-	if (!planning->edits || (right && !planning->goal->nofail && !planning->goal->merged_count))
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (other_name(planning, &facts->fstab[i])) {
+			kmln_missing(planning, "%s by UUID in /etc/fstab", facts->fstab[i].device);
+			others = true;
+		}
+	if (!planning->edits ||
+		(right && !others && !planning->goal->nofail && !planning->goal->merged_count))
 		return 0;
 	if (file->data)
 		rewrite(planning, file->data, right ? NULL : line, &text);
@@ -106,31 +126,16 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	}
 	if (!text.size)
 		return 0;
-	return kmln_want_file(planning, "fstab", right ? WHY_NOFAIL : WHY, "/etc/fstab",
+	return kmln_want_file(planning, "fstab", right && !others ? WHY_NOFAIL : WHY, "/etc/fstab",
 		kmln_pool_memdup(planning->edits->pool, text.data, text.size), text.size, 0644,
 		true, err);
-}
-
-#define UUID_SIZE 36
-
-/* The length of "UUID=..." and the blank behind it; 0 for another word. */
-static size_t uuid_word(const char *text)
-{
-	static const char head[] = "UUID=";
-	size_t n = strlen(head) + UUID_SIZE;
-
-	return kmln_starts(text, head) &&
-			       strspn(text + strlen(head), "0123456789abcdef-") == UUID_SIZE &&
-			       (text[n] == ' ' || text[n] == '\t')
-		       ? n
-		       : 0;
 }
 
 /* "UUID=... / TYPE errors=remount-ro 0 1" */
 static bool is_own_line(const char *line)
 {
 	static const char end[] = " errors=remount-ro 0 1\n";
-	size_t n = uuid_word(line);
+	size_t n = kmln_uuid_word(line);
 
 	if (!n || !kmln_starts(line + n, " / ext"))
 		return false;
@@ -138,22 +143,25 @@ static bool is_own_line(const char *line)
 	return *line >= '2' && *line <= '4' && strcmp(line + 1, end) == 0;
 }
 
-/* The root's line, its device word exchanged: whatever it was, it is put back into that line alone.
- */
+/* A line, its device word exchanged. The root's may have been called anything, and that is put back
+ * into that line alone; others had the name of a partition. */
 static bool is_exchange(const char *old, size_t old_size, const char *new, size_t new_size)
 {
-	size_t blank = strspn(new, " \t"), word = uuid_word(new + blank), old_word;
+	size_t blank = strspn(new, " \t"), word = kmln_uuid_word(new + blank), old_word;
 	const char *mount = new + blank + word;
+	KMLN_FREE char *device = NULL;
 
 	if (!word || blank + word > new_size || old_size < blank || memcmp(old, new, blank) != 0 ||
 		old[blank] == '#')
 		return false;
 	old_word = strcspn(old + blank, " \t\n");
 	mount += strspn(mount, " \t");
+	device = kmln_printf("%.*s", (int)old_word, old + blank);
 	return old_word && old_size - blank >= old_word &&
 	       old_size - blank - old_word == new_size - blank - word &&
 	       memcmp(old + blank + old_word, new + blank + word, new_size - blank - word) == 0 &&
-	       mount[0] == '/' && (mount[1] == ' ' || mount[1] == '\t');
+	       ((mount[0] == '/' && (mount[1] == ' ' || mount[1] == '\t')) ||
+		       kmln_is_device_name(device));
 }
 
 static bool is_comment(const char *old, size_t old_size, const char *new, size_t new_size)

@@ -97,7 +97,7 @@ static void write_config(struct kmln_planning *planning, const char *boot,
 		.programs = facts->arch ? facts->arch : "",
 		.drivers = kmln_pool_strdup(pool, drivers.data),
 		.kernel = "",
-		.options = kmln_kernel_words(pool, facts),
+		.options = kmln_menu_words(pool, facts, planning->platform),
 		.append = "",
 	};
 	/* the words of the guest's administrator stay */
@@ -160,8 +160,14 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	const char *boot, *folder;
 	int r;
 
-	if (!kmln_wants_loader(planning) || kmln_has_own_loader(facts))
+	if (!kmln_wants_menu(planning) || kmln_has_own_loader(facts))
 		return 0;
+	/* pygrub reads every ext4, and a domain's kernel may lie beside the image as well */
+	if (!kmln_wants_loader(planning)) {
+		if (other)
+			return 0;
+		feature = NULL;
+	}
 	if (!facts->loader)
 		kmln_missing(planning, "a boot loader configuration");
 	if (feature)

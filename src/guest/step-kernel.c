@@ -106,8 +106,9 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 
 		for (const char *const *d = planning->platform->drivers; d && *d; d++)
 			kmln_buf_printf(&drivers, "%s%s", drivers.size ? ", " : "", *d);
-		kmln_missing(planning, "a kernel%s%s", drivers.size ? " with " : "",
-			drivers.size ? drivers.data : "");
+		kmln_missing(planning, "a kernel%s%s%s",
+			planning->platform->domains ? " that Xen can start" : "",
+			drivers.size ? " with " : "", drivers.size ? drivers.data : "");
 	}
 	if (!planning->edits || !planning->goal->from_kit)
 		return 0;

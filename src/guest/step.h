@@ -127,15 +127,25 @@ bool kmln_wants_initramfs(const struct kmln_planning *planning);
 bool kmln_has_own_loader(const struct kmln_facts *facts);
 /* True where the machine starts a loader on the guest's own disk; false for disk and direct. */
 bool kmln_wants_loader(const struct kmln_planning *planning);
+/* True where something reads a boot loader's configuration in the guest: that loader, or pygrub. */
+bool kmln_wants_menu(const struct kmln_planning *planning);
 /* True where that loader is the guest's own, and stays. */
 bool kmln_keeps_loader(const struct kmln_planning *planning);
 /* True for a kernel that can start this guest on this platform. */
 bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
 	const struct kmln_platform *platform);
+/* Appends why it does not: a few words for people. */
+void kmln_kernel_misfit(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
+	const struct kmln_platform *platform, struct kmln_buf *why);
 /* The first (newest) kernel of the guest that suits, or NULL. */
 const struct kmln_kernel *kmln_guest_kernel(
 	const struct kmln_facts *facts, const struct kmln_platform *platform);
 /* The line that starts a kernel for this guest, after "linux IMAGE": root=, ro, console= ... */
 char *kmln_kernel_words(struct kmln_pool *pool, const struct kmln_facts *facts);
+/* The same for a domain of Xen. */
+char *kmln_domain_words(struct kmln_pool *pool, const struct kmln_facts *facts);
+/* The same for the menu in the guest, which GRUB on a PC may read, or Xen's pygrub. */
+char *kmln_menu_words(struct kmln_pool *pool, const struct kmln_facts *facts,
+	const struct kmln_platform *platform);
 
 #endif

@@ -17,6 +17,8 @@ const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_initramfs,
 	&kmln_step_packages,
 	&kmln_step_fstab,
+	&kmln_step_crypttab,
+	&kmln_step_xen_modules,
 	&kmln_step_login,
 	&kmln_step_uml_units,
 	&kmln_step_uml_modules,
@@ -40,6 +42,11 @@ bool kmln_wants_loader(const struct kmln_planning *planning)
 
 	return planning->platform->needs_loader &&
 	       (form == KMLN_BOOT_BIOS || form == KMLN_BOOT_UEFI);
+}
+
+bool kmln_wants_menu(const struct kmln_planning *planning)
+{
+	return kmln_wants_loader(planning) || planning->platform->domains;
 }
 
 bool kmln_keeps_loader(const struct kmln_planning *planning)
@@ -187,10 +194,42 @@ bool kmln_kernel_suits(const struct kmln_kernel *kernel, const struct kmln_facts
 	if (kernel->uml || !kernel->image || !kernel->indexed ||
 		!kmln_arch_runs(facts->arch, kernel->arch))
 		return false;
+	for (const char *const *e = platform->entries; e && *e; e++)
+		if (!kmln_kernel_starts(kernel, *e))
+			return false;
 	for (const char *const *d = platform->drivers; d && *d; d++)
 		if (!kmln_kernel_has(kernel, *d))
 			return false;
 	return !facts->root || !facts->root->is_ext || kmln_kernel_has(kernel, "ext4");
+}
+
+void kmln_kernel_misfit(const struct kmln_kernel *kernel, const struct kmln_facts *facts,
+	const struct kmln_platform *platform, struct kmln_buf *why)
+{
+	/* a program of User-Mode Linux is an ELF like others */
+	if (kernel->uml || (kernel->image && (!kernel->entries || !*kernel->entries))) {
+		kmln_buf_str(why, "it is no kernel for a machine; one of User-Mode Linux, perhaps");
+		return;
+	}
+	for (const char *const *e = platform->entries; e && *e; e++) {
+		if (kmln_kernel_starts(kernel, *e))
+			continue;
+		if (kmln_eq(*e, KMLN_ENTRY_PC))
+			kmln_buf_str(why, "only Xen can start it");
+		else
+			kmln_buf_printf(why, "it has no notes that let Xen start it%s",
+				kmln_eq(*e, KMLN_ENTRY_XEN_PV)	  ? " as PV"
+				: kmln_eq(*e, KMLN_ENTRY_XEN_PVH) ? " as PVH"
+								  : "");
+		return;
+	}
+	for (const char *const *d = platform->drivers; d && *d; d++)
+		if (!kmln_kernel_has(kernel, *d)) {
+			kmln_buf_printf(why, "it has no driver %s", *d);
+			return;
+		}
+	kmln_buf_printf(why, "it is not for this guest (%s programs, %s)",
+		facts->arch ? facts->arch : "unknown", facts->root ? facts->root->type : "no root");
 }
 
 const struct kmln_kernel *kmln_guest_kernel(

@@ -36,21 +36,28 @@ const char *kmln_below_place(const struct kmln_facts *facts, const char *known, 
 	return NULL;
 }
 
-const char *kmln_added_line(const struct kmln_record_item *item)
+const char *kmln_added_lines(const struct kmln_record_item *item)
 {
-	const char *line = item->new;
+	const char *text = item->new;
 
-	if (item->kind != KMLN_RECORD_CHANGE)
+	if (item->kind != KMLN_RECORD_CHANGE || !item->new_size || text[item->new_size - 1] != '\n')
 		return NULL;
 	/* a last line that had no end got one first */
 	if (item->old_size) {
-		if (item->new_size <= item->old_size || line[item->old_size] != '\n' ||
-			memcmp(line, item->old, item->old_size) != 0 ||
+		if (item->new_size <= item->old_size + 1 || text[item->old_size] != '\n' ||
+			memcmp(text, item->old, item->old_size) != 0 ||
 			memchr(item->old, '\n', item->old_size))
 			return NULL;
-		line += item->old_size + 1;
+		text += item->old_size + 1;
 	}
-	return strchr(line, '\n') == item->new + item->new_size - 1 ? line : NULL;
+	return strlen(text) == (size_t)(item->new + item->new_size - text) ? text : NULL;
+}
+
+const char *kmln_added_line(const struct kmln_record_item *item)
+{
+	const char *text = kmln_added_lines(item);
+
+	return text && strchr(text, '\n') == item->new + item->new_size - 1 ? text : NULL;
 }
 
 bool kmln_is_small_number(const char *text, size_t size)

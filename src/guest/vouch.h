@@ -15,6 +15,11 @@ bool kmln_is_place(const struct kmln_facts *facts, const char *known, const char
 const char *kmln_below_place(const struct kmln_facts *facts, const char *known, const char *path);
 
 /*
+ * A file that others change too, made, or with more lines than before: the lines that kmln added,
+ * each with its newline. NULL where the item is not just that.
+ */
+const char *kmln_added_lines(const struct kmln_record_item *item);
+/*
  * A file that others change too, made, or with one more line than before: the line that kmln added,
  * with its newline. NULL where the item is not just that.
  */

@@ -134,8 +134,10 @@ void kmln_parse_inittab(struct kmln_facts *facts, const char *path, const char *
 			continue;
 		for (char *word; (word = strsep(&process, " \t"));)
 			if (kmln_starts(word, "tty") || kmln_starts(word, "hvc") ||
-				kmln_starts(word, "/dev/") || kmln_eq(word, "console"))
+				kmln_starts(word, "/dev/") || kmln_eq(word, "console")) {
 				add_login(facts, word, source);
+				break;
+			}
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "image/entries.h"
 #include "image/ext.h"
 #include "image/inspect-volumes.h"
 #include "image/partitions.h"
@@ -26,7 +27,8 @@ static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/se
 	"/boot/vmlinuz.old", "/boot/initrd.img", "/boot/initrd.img.old", "/var/lib/dpkg/info",
 	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
 	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
-	"/etc/rcS.d/S01kmod", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
+	"/etc/rcS.d/S01kmod", "/etc/crypttab", "/etc/initramfs-tools/modules", "/etc/modprobe.conf",
+	"/etc/sysconfig/kernel", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
 	KMLN_UNITS_FOLDER, KMLN_UNITS_FOLDER "/sysinit.target.wants"};
 
 /* Units of which a step may say where they do not start; their drop-ins, and one unit of ours. */
@@ -270,7 +272,7 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
 		read_known(tree, facts, known_files[i]);
 	read_units(tree, facts);
-	r = kmln_kernels_read(
+	r = kmln_kernels_inspect(
 		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
 	if (r == 0)
 		r = kmln_inspect_os(tree, facts, err);

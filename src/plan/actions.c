@@ -87,12 +87,13 @@ static void add_quoted(struct kmln_buf *out, const char *word)
 }
 
 /* The environment and the words, in lines that end in a backslash but the last. */
-static void print_command(struct kmln_buf *out, const struct kmln_spawn *spawn)
+static void print_command(
+	struct kmln_buf *out, const char *before, const char *const *env, const char *const *argv)
 {
-	const char *const *parts[] = {spawn->env, spawn->argv};
+	const char *const *parts[] = {env, argv};
 	KMLN_BUF struct kmln_buf line = {0};
 
-	kmln_buf_str(&line, "env -i");
+	kmln_buf_printf(&line, "%senv -i", before);
 	for (size_t p = 0; p < KMLN_COUNT(parts); p++) {
 		for (const char *const *word = parts[p]; *word; word++) {
 			KMLN_BUF struct kmln_buf quoted = {0};
@@ -122,7 +123,9 @@ static void print_spawn(struct kmln_buf *out, const struct kmln_spawn *spawn)
 		kmln_buf_printf(&line, " %s", spawn->links[i].name);
 		kmln_plan_detail(out, line.data);
 	}
-	print_command(out, spawn);
+	print_command(out, "", spawn->env, spawn->argv);
+	if (spawn->ending)
+		print_command(out, "at its end: ", spawn->env, spawn->ending);
 }
 
 /* "PATH over FROM, 1.0 GB" */

@@ -49,6 +49,11 @@ struct kmln_spawn {
 	size_t link_count;
 	const char *scratch; /* a folder of files made for it, which goes with it; NULL: none */
 	bool confined; /* by namespaces: all its processes end with the first one */
+	/* Nothing stands in front of the program: the machine is not a process of this host. */
+	bool open;
+	/* What is run, with the same environment, once the program has ended, however that was: it
+	 * takes away what outlives it. NULL-ended, or NULL. */
+	const char *const *ending;
 	/* Bytes that may be typed while the guest does not read them (run/typing.h); 0: any. */
 	size_t type_ahead;
 };

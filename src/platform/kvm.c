@@ -59,6 +59,7 @@ const struct kmln_platform kmln_platform_kvm = {
 	.needs_kernel = true,
 	.needs_loader = true,
 	.drivers = kmln_qemu_drivers,
+	.entries = kmln_qemu_entries,
 	.probe = kvm_probe,
 	.launch = kvm_launch,
 };

@@ -14,8 +14,28 @@ const struct kmln_platform *const kmln_platforms[] = {
 	NULL,
 };
 
+static const char *const all_drivers[] = {
+	"virtio_pci", "virtio_blk", "virtio_net", "xen_blkfront", "xen_netfront", NULL};
+static const char *const all_entries[] = {"pc", "xen-pv", "xen-pvh", NULL};
+
+const struct kmln_platform kmln_platform_all = {
+	.name = "all",
+	.summary = "User-Mode Linux, KVM, Xen PV and Xen PVH at once",
+	.console = "ttyS0",
+	.second_console = "hvc0",
+	/* what one platform calls it is not right on all */
+	.disk = "any",
+	.needs_kernel = true,
+	.needs_loader = true,
+	.drivers = all_drivers,
+	.entries = all_entries,
+	.domains = true,
+};
+
 const struct kmln_platform *kmln_platform_find(const char *name)
 {
+	if (kmln_eq(name, kmln_platform_all.name))
+		return &kmln_platform_all;
 	for (const struct kmln_platform *const *p = kmln_platforms; *p; p++)
 		if (kmln_eq((*p)->name, name))
 			return *p;

@@ -79,6 +79,8 @@ struct kmln_launch {
 	/* More words for the kernel, divided by blanks, behind kmln's own (root=, rw or ro, console
 	 * and the like; the last one of a kind counts); NULL: none. QEMU: only with a kernel. */
 	const char *cmdline;
+	const char *name; /* Xen: of the domain, one word of our own */
+	const char *type; /* Xen: "pv" or "pvh" */
 	const char *run; /* a private writable folder. UML's control socket is kmln/mconsole in it;
 			  * a folder kmln left there by an earlier machine must be removed. */
 };
@@ -87,6 +89,7 @@ struct kmln_platform {
 	const char *name; /* "uml" */
 	const char *summary; /* for lists */
 	const char *console; /* the guest's console device without /dev/: "ttyS0" */
+	const char *second_console; /* where a guest is for several platforms at once; or NULL */
 	const char
 		*disk; /* the first disk as the guest sees it, without /dev/: "ubda"; NULL: none */
 	/*
@@ -97,17 +100,30 @@ struct kmln_platform {
 	bool needs_loader; /* a partition table and a boot loader */
 	bool wants_bare; /* its root is best a filesystem that stands alone */
 	const char *const *drivers; /* NULL-ended, or NULL */
+	/* How its kernel is started here: in each of these ways (boot/kernel.h); or NULL. */
+	const char *const *entries;
+	/* Machines are domains of Xen: its tools load a kernel that lies beside the image, or one
+	 * that the configuration of the guest's boot loader names. */
+	bool domains;
 
 	/* What this host can do. Fails only where it cannot look at all. */
 	int (*probe)(struct kmln_pool *pool, struct kmln_probe *probe, struct kmln_error *err);
 	/* Appends the full argument vector. NULL: kmln cannot start machines there yet. */
 	int (*launch)(
 		const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err);
+	/* Where the machine is no process of this host: appends the command that takes it away. */
+	void (*ending)(const struct kmln_launch *launch, struct kmln_strv *argv);
 };
 
 /* Sorted by preference, ends with NULL. */
 extern const struct kmln_platform *const kmln_platforms[];
-/* NULL where there is no such platform. */
+/*
+ * No machine's platform, and not among them: what a guest needs that is to start on UML, KVM and
+ * Xen (PV and PVH) alike. As all that differs is added and hardly anything replaced, it is a
+ * platform like the others to plan for.
+ */
+extern const struct kmln_platform kmln_platform_all;
+/* One of these by its name; NULL where there is no such platform. */
 const struct kmln_platform *kmln_platform_find(const char *name);
 
 extern const struct kmln_platform kmln_platform_kvm, kmln_platform_uml, kmln_platform_qemu,

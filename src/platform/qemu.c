@@ -15,6 +15,7 @@
  */
 #define SECCOMP "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
+const char *const kmln_qemu_entries[] = {"pc", NULL};
 const char *const kmln_qemu_drivers[] = {"virtio_pci", "virtio_blk", "virtio_net", NULL};
 
 static void add_kernel(const struct kmln_launch *launch, struct kmln_strv *argv, bool writable)
@@ -224,6 +225,7 @@ const struct kmln_platform kmln_platform_qemu = {
 	.needs_kernel = true,
 	.needs_loader = true,
 	.drivers = kmln_qemu_drivers,
+	.entries = kmln_qemu_entries,
 	.probe = qemu_probe,
 	.launch = qemu_launch,
 };

@@ -10,6 +10,7 @@
 
 /* Of the machine that kmln_qemu_launch() describes. */
 extern const char *const kmln_qemu_drivers[];
+extern const char *const kmln_qemu_entries[];
 
 /* The launch of both; `accel` is "tcg" or "kvm". */
 int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const char *cpu,

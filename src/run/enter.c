@@ -29,11 +29,13 @@ static int apply_rules(int argc, char **argv, int *program, struct kmln_error *e
 		[KMLN_ACCESS_DEVICE] = "--device",
 	};
 	KMLN_LANDLOCK struct kmln_landlock landlock = {.fd = -1};
-	int i, r = kmln_landlock_open(&landlock, err);
+	const bool network = argc && kmln_eq(argv[0], KMLN_SANDBOX_NETWORK);
+	int i, r = network ? kmln_landlock_open_network(&landlock, err)
+			   : kmln_landlock_open(&landlock, err);
 
 	if (r < 0)
 		return r;
-	for (i = 0; i + 1 < argc && !kmln_eq(argv[i], "--"); i += 2) {
+	for (i = network; i + 1 < argc && !kmln_eq(argv[i], "--"); i += 2) {
 		const bool new = kmln_eq(argv[i], "--new");
 		enum kmln_access access = new ? KMLN_ACCESS_WRITE : 0;
 

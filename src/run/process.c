@@ -42,9 +42,31 @@ _Noreturn static void become(const struct kmln_spawn *spawn, const char *folder,
 	_exit(127);
 }
 
+/* Takes away what outlives the program. Its words are nobody's concern: often nothing is left. */
+static void run_ending(const struct kmln_spawn *spawn)
+{
+	pid_t pid = spawn->ending ? fork() : -1;
+
+	if (pid == 0) {
+		int fd = open("/dev/null", O_RDWR);
+		sigset_t none;
+
+		for (int i = 0; i < 3 && fd >= 0; i++)
+			dup2(fd, i);
+		close_range(3, ~0u, 0);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execve(spawn->ending[0], (char *const *)spawn->ending, (char *const *)spawn->env);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 /* Sleeps until kmln is gone. The group's number is still its own then: nobody but kmln, or whoever
  * inherits its children, waits for it. */
-_Noreturn static void keep(pid_t group, const char *folder, const char *scratch, int lifeline)
+_Noreturn static void keep(
+	pid_t group, const char *folder, const struct kmln_spawn *spawn, int lifeline)
 {
 	const struct timespec moment = {.tv_nsec = 100000000};
 	struct kmln_error ignored;
@@ -56,15 +78,16 @@ _Noreturn static void keep(pid_t group, const char *folder, const char *scratch,
 	while (read(0, &byte, 1) < 0 && errno == EINTR)
 		;
 	kill(-group, SIGKILL);
+	run_ending(spawn);
 	/* processes of a namespace that is ending may still make files */
 	for (int i = 0; i < 20 && kmln_remove_folder(folder, &ignored) < 0; i++)
 		nanosleep(&moment, NULL);
-	if (scratch)
-		kmln_remove_folder(scratch, &ignored);
+	if (spawn->scratch)
+		kmln_remove_folder(spawn->scratch, &ignored);
 	_exit(0);
 }
 
-static int start_keeper(struct kmln_process *process, const char *scratch, struct kmln_error *err)
+static int start_keeper(struct kmln_process *process, struct kmln_error *err)
 {
 	KMLN_FD int theirs = -1;
 	int pipes[2];
@@ -75,7 +98,7 @@ static int start_keeper(struct kmln_process *process, const char *scratch, struc
 	process->lifeline = pipes[1];
 	process->keeper = fork();
 	if (process->keeper == 0)
-		keep(process->pid, process->folder.path, scratch, theirs);
+		keep(process->pid, process->folder.path, process->spawn, theirs);
 	if (process->keeper < 0) {
 		process->keeper = 0;
 		return kmln_fail_sys(err, errno, "fork");
@@ -102,6 +125,7 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	pid_t parent = getpid();
 	int r;
 
+	process->spawn = spawn;
 	r = kmln_private_open(&process->folder, err);
 	if (r == 0)
 		r = make_links(spawn, process->folder.path, err);
@@ -134,7 +158,7 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return kmln_fail_sys(err, errno, "pidfd_open");
-	return start_keeper(process, spawn->scratch, err);
+	return start_keeper(process, err);
 }
 
 int kmln_process_end(struct kmln_process *process)
@@ -156,6 +180,7 @@ int kmln_process_end(struct kmln_process *process)
 	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	process->pid = 0;
+	run_ending(process->spawn);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

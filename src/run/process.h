@@ -6,8 +6,9 @@
  * No process of it outlives kmln, however kmln ends: the kernel ends the first one with kmln, and
  * its PID namespace ends the others. A keeper, which is a process that sleeps until kmln is gone,
  * then removes the private folder; where there is no PID namespace (unconfined) it also ends the
- * machine's process group. (UML asked by SIGTERM to end its helper processes itself sometimes
- * spins for ever instead.)
+ * machine's process group. Where the machine is no process of ours (a domain of Xen) a command
+ * takes it away once the program ended; should kmln be killed, the keeper runs that. (UML asked by
+ * SIGTERM to end its helper processes itself sometimes spins for ever instead.)
  */
 #ifndef KMLN_RUN_PROCESS_H
 #define KMLN_RUN_PROCESS_H
@@ -25,6 +26,7 @@ struct kmln_process {
 	int words; /* its standard error */
 	int walls; /* what stands in front of it tells here how far it came */
 	struct kmln_private folder;
+	const struct kmln_spawn *spawn; /* borrowed */
 	pid_t keeper; /* 0: not started */
 	int lifeline; /* the keeper sees it close */
 };

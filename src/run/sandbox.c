@@ -101,13 +101,14 @@ const char *kmln_sandbox_share(
 	return share->inside;
 }
 
-void kmln_sandbox_device(struct kmln_sandbox *sandbox, const char *path)
+void kmln_sandbox_share_as_is(
+	struct kmln_sandbox *sandbox, const char *path, enum kmln_access access)
 {
 	struct kmln_share *share = kmln_pool_append(
 		sandbox->pool, &sandbox->shares, &sandbox->share_count, sizeof(*share));
 
 	share->host = share->inside = kmln_pool_strdup(sandbox->pool, path);
-	share->access = KMLN_ACCESS_DEVICE;
+	share->access = access;
 }
 
 /* Links are made in the order of the mounts, and mount points before the folder above is closed. */
@@ -161,6 +162,8 @@ static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 
 static void add_rules(const struct kmln_sandbox *s, struct kmln_strv *argv)
 {
+	if (s->host_network)
+		kmln_strv_add(argv, KMLN_SANDBOX_NETWORK);
 	kmln_strv_adds(argv, "--run", "/usr", NULL);
 	for (size_t i = 0; i < s->folder_count; i++)
 		if (!s->folders[i].target)
@@ -248,4 +251,20 @@ void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_st
 	};
 	if (!sandbox->confined)
 		add_links(sandbox, actions, spawn);
+}
+
+void kmln_sandbox_none(const struct kmln_strv *program, const struct kmln_strv *ending,
+	const char *why, struct kmln_actions *actions, struct kmln_spawn *spawn)
+{
+	KMLN_STRV struct kmln_strv env = {0}, lines = {0};
+
+	kmln_strv_adds(&env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/", NULL);
+	kmln_strv_add(&lines, why);
+	*spawn = (struct kmln_spawn){
+		.argv = kmln_actions_words(actions, program),
+		.env = kmln_actions_words(actions, &env),
+		.sandbox = kmln_actions_words(actions, &lines),
+		.open = true,
+		.ending = kmln_actions_words(actions, ending),
+	};
 }

@@ -66,8 +66,9 @@ const char *kmln_sandbox_run(const struct kmln_sandbox *sandbox);
  */
 const char *kmln_sandbox_share(
 	struct kmln_sandbox *sandbox, const char *host, const char *name, enum kmln_access access);
-/* Gives it a device under its own name. */
-void kmln_sandbox_device(struct kmln_sandbox *sandbox, const char *path);
+/* Gives it a file or a device under its own name. */
+void kmln_sandbox_share_as_is(
+	struct kmln_sandbox *sandbox, const char *path, enum kmln_access access);
 
 /*
  * Makes the spawn of `program` (an argument vector with an absolute argv[0]) behind these walls, in
@@ -75,6 +76,14 @@ void kmln_sandbox_device(struct kmln_sandbox *sandbox, const char *path);
  */
 void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_strv *program,
 	const char *tmpdir, struct kmln_actions *actions, struct kmln_spawn *spawn);
+
+/*
+ * Makes the spawn of a program that starts a machine which is no process of this host: whoever runs
+ * it (a hypervisor) holds it, and no walls stand in front of the program. `ending` takes the
+ * machine away; `why` says all this, for people.
+ */
+void kmln_sandbox_none(const struct kmln_strv *program, const struct kmln_strv *ending,
+	const char *why, struct kmln_actions *actions, struct kmln_spawn *spawn);
 
 /* The error where the first wall cannot be had: the cause, what it means, and the way on. */
 int kmln_sandbox_lack(const char *cause, struct kmln_error *err);
@@ -87,6 +96,8 @@ int kmln_sandbox_lack(const char *cause, struct kmln_error *err);
  * number, "--", and the program's own vector.
  */
 #define KMLN_SANDBOX_STATUS 3
+/* In front of these, for a program whose work is the host's network. */
+#define KMLN_SANDBOX_NETWORK "--network"
 int kmln_sandbox_enter(int argc, char **argv, struct kmln_error *err);
 
 #endif

@@ -134,7 +134,7 @@ static struct kmln_peers *find_peers(struct kmln_filter *filter, const struct pa
 	const uint8_t *guest, uint16_t port)
 {
 	for (size_t i = 0; i < filter->uplink->forward_count; i++) {
-		const struct kmln_forward *forward = &filter->uplink->forwards[i];
+		const struct kmln_uplink_forward *forward = &filter->uplink->forwards[i];
 		const void *address = forward->family == AF_INET ? (const void *)&forward->guest4
 								 : (const void *)&forward->guest6;
 

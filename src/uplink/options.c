@@ -192,8 +192,8 @@ static int read_nets(struct kmln_uplink *uplink, const char *const *values, stru
 	return 0;
 }
 
-static int read_guest(const struct kmln_uplink *uplink, struct kmln_forward *forward, char *text,
-	struct kmln_error *err)
+static int read_guest(const struct kmln_uplink *uplink, struct kmln_uplink_forward *forward,
+	char *text, struct kmln_error *err)
 {
 	const struct kmln_net4 *net4 = &uplink->net4;
 	const struct kmln_net6 *net6 = &uplink->net6;
@@ -221,14 +221,14 @@ static int read_guest(const struct kmln_uplink *uplink, struct kmln_forward *for
 	return ours ? bad_value(FORWARD, forward->text, "the address is the uplink's own", err) : 0;
 }
 
-static int read_forward(const struct kmln_uplink *uplink, struct kmln_forward *forward,
+static int read_forward(const struct kmln_uplink *uplink, struct kmln_uplink_forward *forward,
 	const char *value, struct kmln_error *err)
 {
 	KMLN_FREE char *copy = kmln_strdup(value);
 	char *rest = copy, *kind = strsep(&rest, ":"), *host = strsep(&rest, ":"), *guest;
 	long host_port, guest_port;
 
-	*forward = (struct kmln_forward){.text = value};
+	*forward = (struct kmln_uplink_forward){.text = value};
 	forward->udp = kmln_eq(kind, "udp");
 	if (!forward->udp && !kmln_eq(kind, "tcp"))
 		return bad_value(FORWARD, value, "begins with neither tcp: nor udp:", err);
@@ -248,13 +248,13 @@ static int read_forward(const struct kmln_uplink *uplink, struct kmln_forward *f
 static int add_forward(struct kmln_uplink *uplink, struct kmln_pool *pool, const char *value,
 	struct kmln_error *err)
 {
-	struct kmln_forward forward, *place;
+	struct kmln_uplink_forward forward, *place;
 	int r = read_forward(uplink, &forward, value, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < uplink->forward_count; i++) {
-		const struct kmln_forward *other = &uplink->forwards[i];
+		const struct kmln_uplink_forward *other = &uplink->forwards[i];
 
 		if (other->udp == forward.udp && other->family == forward.family &&
 			other->host_port == forward.host_port)

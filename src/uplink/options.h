@@ -24,7 +24,7 @@ struct kmln_net6 {
 	struct in6_addr prefix, gateway, dns; /* the prefix has 64 bits */
 };
 
-struct kmln_forward {
+struct kmln_uplink_forward {
 	const char *text; /* as it was given; borrowed from the command line */
 	bool udp;
 	int family; /* AF_INET: listens on 127.0.0.1; AF_INET6: on ::1 */
@@ -39,7 +39,7 @@ struct kmln_uplink {
 	const char *folder; /* of the switch; borrowed from the command line */
 	struct kmln_net4 net4;
 	struct kmln_net6 net6;
-	struct kmln_forward *forwards;
+	struct kmln_uplink_forward *forwards;
 	size_t forward_count;
 	bool help; /* --help was asked for; nothing else is set */
 };

@@ -158,7 +158,7 @@ static int get_revents(int index, void *opaque)
 /* --- what the program calls */
 
 static int add_forward(
-	struct kmln_stack *stack, const struct kmln_forward *forward, struct kmln_error *err)
+	struct kmln_stack *stack, const struct kmln_uplink_forward *forward, struct kmln_error *err)
 {
 	const struct sockaddr_in host4 = {.sin_family = AF_INET,
 		.sin_port = htons(forward->host_port),

@@ -27,7 +27,9 @@ int kmln_uplink_walls(struct kmln_error *err)
 	if (access(servers, R_OK) == 0 &&
 		(r = kmln_landlock_allow(&landlock, servers, KMLN_ACCESS_READ, err)) < 0)
 		return r;
-	/* the process's own: sanitizers look there at the end */
-	r = kmln_landlock_allow(&landlock, "/proc/self", KMLN_ACCESS_READ, err);
-	return r < 0 ? r : kmln_landlock_enforce(&landlock, err);
+	/* the process's own, if there is any: sanitizers look there at the end */
+	if (access("/proc/self", R_OK) == 0 &&
+		(r = kmln_landlock_allow(&landlock, "/proc/self", KMLN_ACCESS_READ, err)) < 0)
+		return r;
+	return kmln_landlock_enforce(&landlock, err);
 }

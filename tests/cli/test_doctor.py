@@ -56,7 +56,7 @@ def test_json(kmln):
         assert entry["state"] in STATES
         assert entry["usable"] == (entry["state"] == "usable")
         assert entry["reason"]
-        assert entry["starts"] == (name in ("kvm", "uml", "qemu"))
+        assert entry["starts"] == (name in ("kvm", "uml", "qemu", "xen"))
     assert found["host"]["kernel"] == platform.release()
     assert found["host"]["root"] == (os.geteuid() == 0)
     for entry in found["tools"].values():

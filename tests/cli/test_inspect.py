@@ -32,7 +32,7 @@ KEYS = {
     "init": ["type", "path"],
     "packages": ["manager", "count", "list"],
     "packages.list": ["name", "version", "architecture", "status"],
-    "kernels": ["release", "image", "arch", "initramfs", "initramfs_by_kmln", "modules", "indexed",
+    "kernels": ["release", "image", "arch", "entries", "initramfs", "initramfs_by_kmln", "modules", "indexed",
                 "compression", "uml", "drivers", "files", "bytes"],
     "boot_loader": ["type", "config", "by_kmln"],
     "boot_loaders": ["type", "config"],

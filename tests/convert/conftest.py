@@ -14,9 +14,10 @@ import machines
 import runner
 from lock import locked
 
-# what a busybox guest in 64 MB has room for, and what inspect asks of a kernel for KVM
+# what a busybox guest in 64 MB has room for, and what inspect asks of a kernel for KVM and Xen
 SMALL = ("virtio", "virtio_ring", "virtio_pci", "virtio_pci_modern_dev", "virtio_pci_legacy_dev",
-         "virtio_blk", "virtio_net", "net_failover", "failover", "virtio_mmio")
+         "virtio_blk", "virtio_net", "net_failover", "failover", "virtio_mmio", "xen-blkfront",
+         "xen-netfront")
 
 
 def _once(shared, name, make):

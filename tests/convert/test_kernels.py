@@ -195,7 +195,7 @@ def test_asked_for(convert, chosen, add, guest, small_kernel, home, tmp_path):
     assert "No such file or directory" in run.err
     lacks = as_release(small_kernel, tmp_path / "lacks", "6.1.0-lacks", without=["virtio_blk"])
     run = convert(source, "--dry-run", "--kernel", lacks, home=home, expect=3)
-    assert run.err == "kmln: kernel 6.1.0-lacks lacks what kvm needs\n"
+    assert run.err == "kmln: kernel 6.1.0-lacks lacks what kvm needs: it has no driver virtio_blk\n"
 
 
 def test_deb_asked_for(convert, guest, home, tmp_path):

@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ ALL = {
 PASSWD = {"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "/etc/group": "root:x:0:\n",
           "/etc/shadow": "root:*:19000:0:99999:7:::\n"}
 SYSTEMD = {**PASSWD, "/usr/lib/systemd/systemd": trees.PROGRAM,
-           "/sbin/init": trees.Link("/usr/lib/systemd/systemd"), "/usr/lib/systemd/network": None,
+           "/sbin/init": trees.Link("/usr/lib/systemd/systemd"),
            "/etc/systemd/system/multi-user.target.wants": None,
            "/etc/resolv.conf": trees.Link("../run/systemd/resolve/stub-resolv.conf"), "/root": None}
 WANTS = "/etc/systemd/system/multi-user.target.wants/"
@@ -65,9 +66,10 @@ SMALL = {
     "networkd": {**SYSTEMD, "/usr/lib/systemd/systemd-networkd": trees.PROGRAM,
                  "/usr/lib/systemd/system/systemd-networkd.service": "[Unit]\n",
                  "/etc/systemd/network/10-lan.network": "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n"},
-    "networkmanager": {**SYSTEMD, WANTS + "NetworkManager.service":
+    "networkmanager": {**SYSTEMD, "/usr/lib/systemd/network": None, WANTS + "NetworkManager.service":
                        trees.Link("/usr/lib/systemd/system/NetworkManager.service")},
-    "ifcfg": {**SYSTEMD, "/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=old\n",
+    # an old one, whose udev has rules for names
+    "ifcfg": {**SYSTEMD, "/bin/udevadm": "", "/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=old\n",
               "/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\n",
               "/etc/resolv.conf": "nameserver 192.0.2.1\n"},
     "openrc": {**PASSWD, "/sbin/init": trees.Link("openrc-init"), "/sbin/openrc-init": trees.PROGRAM,
@@ -348,3 +350,17 @@ def test_list_of_a_hostile_guest(tmp_path):
     assert content(image, "/etc/hosts") == "mine\n"
     assert content(image, "/etc/passwd") == PASSWD["/etc/passwd"]
     assert content(image, "/etc/shadow") == PASSWD["/etc/shadow"]
+
+
+def test_long_texts(tmp_path):
+    """Texts made to take long: each is gone through a bounded number of times."""
+    mib = 1 << 20
+    files = {"/etc/passwd": PASSWD["/etc/passwd"] + "".join(f"a:x:{n}:1\n" for n in range(1000, 59000)),
+             "/etc/group": "a:x:0:\n" * (mib // 7), "/etc/hosts": "# kmln begins: hosts\n" * (mib // 21),
+             "/etc/fstab": "# kmln begins: mounts\n# kmln ends: mounts\n" * (mib // 42),
+             "/etc/network/interfaces": "#kmln auto eth0\n" * (mib // 16),
+             "/etc/kmln/settings": "".join(f"own\t/x/{n}\ty\n" for n in range(mib // 14))}
+    image = trees.image(tmp_path, {**PASSWD, "/sbin/init": trees.PROGRAM, **files})
+    start = time.monotonic()
+    run = settings("plan", image, {**ALL, "startup": [], "shutdown": [], "modules": [], "keys": []}, expect={0, 3})
+    assert time.monotonic() - start < 20, run.err

@@ -230,6 +230,34 @@ def test_two_roots(kmln, to_uml, two, tmp_path):
     assert "none in partition 7" in to_uml(two, "--root", "7", "-o", tmp_path / "no.img", expect=3).err
 
 
+def test_two_roots_in_place_and_back(kmln, convert, to_uml, two, tmp_path):
+    """The second, which is the last; the first, which comes back with what was in front, is too much to keep
+    where it is full: so one that is nearly empty."""
+    first = tmp_path / "first.img"
+    tree = tmp_path / "tree"
+    (tree / "etc").mkdir(parents=True)
+    (tree / "usr/bin").mkdir(parents=True)
+    images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", tree, first, "8M")
+    second = tmp_path / "b.img"
+    a, b = first.stat().st_size // 512, second.stat().st_size // 512
+    disk = images.disk(tmp_path / "disk.raw", (2048 + a + b) * 512,
+                       f"label: dos\nstart=2048, size={a}, type=83\nstart={2048 + a}, size={b}, type=83\n",
+                       [(2048, first), (2048 + a, second)])
+    start = (2048 + a) * 512
+    head, before = images.peek(disk, 0, start), ext4reader.read(disk, start)
+    assert "--root 2" in to_uml(disk, "--in-place", expect=3).err
+    to_uml(disk, "--in-place", "--root", "2", expect=0)
+    assert disk.stat().st_size == second.stat().st_size
+    kmln("undo", disk, expect=0)
+    assert images.peek(disk, 0, start) == head
+    same_tree(before, ext4reader.read(disk, start))
+    # and a loader put in front of both, by the one, and taken away
+    convert(two, "--in-place", "--root", "2", expect=0)
+    assert "--root 1 or --root 2" in kmln("undo", two, expect=3).err
+    kmln("undo", two, "--root", "2", expect=0)
+    assert images.clean(two, FIRST + (tmp_path / "a.img").stat().st_size)
+
+
 # --- in place
 
 def test_in_place_and_back(kmln, to_uml, disk, guest):

@@ -80,13 +80,14 @@ static void plan_all(const struct kmln_facts *facts)
 }
 
 /* The steps that write into a guest's own text files: they must be content with what they wrote. */
-static void plan_text(
-	const struct kmln_facts *facts, struct kmln_edits *edits, struct memory_tree *change)
+static void plan_text(const struct kmln_facts *facts, const struct kmln_platform *platform,
+	struct kmln_edits *edits, struct memory_tree *change)
 {
-	static const struct kmln_step *const steps[] = {&kmln_step_fstab, &kmln_step_login};
+	static const struct kmln_step *const steps[] = {
+		&kmln_step_fstab, &kmln_step_crypttab, &kmln_step_xen_modules, &kmln_step_login};
 	const struct kmln_goal goal = {.nofail = true};
 	struct kmln_planning planning = {
-		.facts = facts, .platform = &kmln_platform_kvm, .goal = &goal, .edits = edits};
+		.facts = facts, .platform = platform, .goal = &goal, .edits = edits};
 	KMLN_BUF struct kmln_buf shown = {0};
 	struct kmln_error err = {0};
 
@@ -103,33 +104,34 @@ static void plan_text(
 			change, edits->items[i].path, edits->items[i].data, edits->items[i].size);
 }
 
-static void twice(struct memory_tree *memory)
+static void twice(struct memory_tree *memory, const struct kmln_platform *platform)
 {
 	KMLN_FACTS struct kmln_facts *first = inspect(memory), *second = NULL;
 	KMLN_EDITS struct kmln_edits edits, none;
 
 	kmln_edits_init(&edits, first->pool);
 	plan_all(first);
-	plan_text(first, &edits, memory);
+	plan_text(first, platform, &edits, memory);
 	second = inspect(memory);
 	kmln_edits_init(&none, second->pool);
-	plan_text(second, &none, NULL);
+	plan_text(second, platform, &none, NULL);
 }
 
 void fuzz_guest(const char *const *paths, const uint8_t *data, size_t size)
 {
 	static const char *const shells[] = {"/bin/sh", "/bin/busybox"};
 
-	for (size_t i = 0; i < KMLN_COUNT(shells); i++) {
+	for (size_t i = 0; i < 2 * KMLN_COUNT(shells); i++) {
+		const char *shell = shells[i / 2];
 		MEMORY_TREE struct memory_tree memory;
 
 		memory_tree_init(&memory);
 		/* busybox is its own init: one inode */
 		memory_tree_put(&memory, "/sbin/init", program, sizeof(program));
-		memory_tree_put(&memory, shells[i], program, sizeof(program));
+		memory_tree_put(&memory, shell, program, sizeof(program));
 		memory_tree_put(&memory, "/etc/inittab", "id:2:initdefault:\n", 18);
 		for (const char *const *path = paths; *path; path++)
 			memory_tree_put(&memory, *path, data, size);
-		twice(&memory);
+		twice(&memory, i % 2 ? &kmln_platform_all : &kmln_platform_kvm);
 	}
 }

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import guests  # noqa: E402
+import vde  # noqa: E402
 
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
 
@@ -182,6 +183,30 @@ def _kernel_tree(folder):
     return folder, next(folder.glob("lib/modules/*"))
 
 
+def corpus_frames():
+    """Each frame behind its direction (0: from the switch) and two bytes of length."""
+    def frames(*found):
+        return b"".join(struct.pack("!BH", way, len(frame)) + frame for way, frame in found)
+    four = b"\x52\x55\x0a\x09\x00\xfe\x02\0\0\0\0\1\x08\0"
+    six = b"\x52\x56\0\0\0\xfe\x02\0\0\0\0\1\x86\xdd"
+    arp = b"\xff" * 6 + b"\x02\0\0\0\0\1\x08\x06\0\1\x08\0\6\4\0\1\x02\0\0\0\0\1" + bytes(18)
+    return {
+        "arp": frames((0, arp)),
+        "tcp": frames((0, four + vde.tcp("10.9.0.1", 1, "192.0.2.1", 80, vde.SYN)),
+                      (0, six + vde.tcp("fd00:9::1", 1, "2001:db8::1", 80, vde.SYN)),
+                      (0, four + vde.tcp("10.9.0.1", 1, "127.0.0.1", 80, vde.SYN))),
+        "forward": frames((1, four + vde.udp("10.9.0.254", 5000, "10.9.0.1", 99, b"question")),
+                          (0, four + vde.udp("10.9.0.1", 99, "10.9.0.254", 5000, b"answer")),
+                          (1, four + vde.udp("127.0.0.1", 5000, "10.9.0.1", 99, b"another")),
+                          (1, six + vde.udp("fd00:9::fe", 5000, "fd00:9::1", 99, b"question")),
+                          (0, six + vde.udp("fd00:9::1", 99, "fd00:9::fe", 5000, b"answer"))),
+        "dns": frames((0, four + vde.udp("10.9.0.1", 7, "10.9.0.253", 53, bytes(12))),
+                      (0, four + vde.udp("0.0.0.0", 68, "255.255.255.255", 67, bytes(240)))),
+        "neighbour": frames((0, six + vde.icmp6("fe80::1", "ff02::2", 133, bytes(4), hops=255)),
+                            (0, six + vde.icmp6("fd00:9::1", "fd00:9::fe", 135, bytes(20), hops=255))),
+    }
+
+
 def corpus_modules():
     with tempfile.TemporaryDirectory() as scratch:
         tree, modules = _kernel_tree(Path(scratch))
@@ -202,6 +227,22 @@ def corpus_modules():
     }
 
 
+def _xen_elf():
+    """The least ELF with the notes by which Xen starts a kernel."""
+    notes = b"".join(struct.pack("<III4sQ", 4, 8, kind, b"Xen", 1 << 24) for kind in (1, 3, 18))
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 1 << 24, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 4, 4, 120, 0, 0, len(notes), len(notes), 4) + notes
+
+
+def _bzimage(payload):
+    """The least image that carries it."""
+    image = bytearray(1024)
+    image[0x1f1], image[0x236] = 1, 1
+    image[0x202:0x208] = b"HdrS\x0f\x02"
+    struct.pack_into("<II", image, 0x248, 0, len(payload))
+    return bytes(image) + payload
+
+
 def corpus_kernel():
     with tempfile.TemporaryDirectory() as scratch:
         tree, _ = _kernel_tree(Path(scratch))
@@ -213,6 +254,9 @@ def corpus_kernel():
         "bzimage": bzimage,
         "bzimage-cut": bzimage[:0x238],
         "arm64": b"MZ" + b"\0" * 0x36 + b"ARMd" + b"\0" * 8,
+        "xen-elf": _xen_elf(),
+        "xen-gzip": gzip.compress(_xen_elf(), mtime=0),
+        "xen-bzimage": _bzimage(lzma.compress(_xen_elf(), check=lzma.CHECK_CRC32)),
         "vmlinux": struct.pack("<16sHHI", b"\x7fELF\2\1\1", 2, 62, 1),
         "initramfs-ours": ours.getvalue(),
         "initramfs-gzip": gzip.compress(b"070701" + b"0" * 104, mtime=0),

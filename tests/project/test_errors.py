@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `kmln validate` says of files with mistakes, word for word: errors/NAME.kmln and, beside it,
-NAME.txt. With KMLN_GOLDEN=1 the texts are written anew; what changed is then to be read."""
+NAME.txt. With KMLN_GOLDEN=write the texts are written anew; what changed is then to be read."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_text(kmln, name):
     result = kmln("validate", "--portable", f"{name}.kmln", cwd=ERRORS, expect=3)
     assert not result.out
     golden = ERRORS / f"{name}.txt"
-    if os.environ.get("KMLN_GOLDEN") == "1":
+    if os.environ.get("KMLN_GOLDEN") == "write":
         golden.write_text(result.err)
     assert result.err == golden.read_text()
     # what is told twice of one place is noise

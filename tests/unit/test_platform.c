@@ -70,7 +70,7 @@ static void test_table(void **state)
 		assert_string_equal(kmln_platforms[i]->name, names[i]);
 		assert_ptr_equal(kmln_platform_find(names[i]), kmln_platforms[i]);
 		assert_non_null(kmln_platforms[i]->probe);
-		assert_int_equal(kmln_platforms[i]->launch != NULL, i < 3);
+		assert_int_equal(kmln_platforms[i]->launch != NULL, i < 4);
 	}
 	assert_null(kmln_platforms[KMLN_COUNT(names)]);
 	assert_null(kmln_platform_find("vmware"));

@@ -45,6 +45,7 @@ struct made {
 	char head[1 << 20];
 };
 
+static const char *const entries[] = {KMLN_ENTRY_PC, NULL};
 static const char *const drivers[] = {"virtio_pci", "virtio_blk", "virtio_net", "ext4", NULL};
 
 static void add_file(struct made *m, const char *path, const char *real, uint32_t mode,
@@ -104,6 +105,11 @@ static void make_files(struct made *m, const struct recipe *recipe)
 	add_file(m, "/lib", "/usr/lib", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/lib/modules", "/usr/lib/modules", recipe->kernel == 3 ? 0 : S_IFDIR | 0755,
 		NULL, NULL);
+	add_file(m, "/etc/crypttab", "/etc/crypttab", 0, NULL, NULL);
+	add_file(m, "/etc/modules", "/etc/modules", 0, NULL, NULL);
+	add_file(m, "/etc/initramfs-tools/modules", NULL, 0, NULL, "no such folder");
+	add_file(m, "/etc/modprobe.conf", "/etc/modprobe.conf", 0, NULL, NULL);
+	add_file(m, "/etc/sysconfig/kernel", NULL, 0, NULL, "no such folder");
 	add_file(m, "/var", "/var", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/var/lib", "/var/lib", recipe->boot ? S_IFDIR | 0755 : 0, NULL, NULL);
 	add_file(m, KMLN_RECORD_FOLDER, recipe->boot ? KMLN_RECORD_FOLDER : NULL, 0, NULL,
@@ -134,6 +140,7 @@ static void make_kernel(struct made *m, struct kmln_kernel *k, const char *relea
 		.modules = modules,
 		.indexed = true,
 		.drivers = drivers,
+		.entries = entries,
 	};
 	add_kernel_file(m, k, k->image, S_IFREG | 0644, 5000);
 	add_kernel_file(m, k, modules, S_IFDIR | 0755, 0);

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* kmln-uplink's command line, good and bad, and its filter of frames, byte by byte. */
+/* kmln-uplink's command line, good and bad, and its filter of frames, byte by byte; its walls. */
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/file.h"
+#include "base/landlock.h"
 #include "uplink/filter.h"
+#include "uplink/walls.h"
 
 #define NETS \
 	"--switch", "/sw", "--net4", "10.9.0.0/24", "--gateway4", "10.9.0.254", "--dns4", \
@@ -453,6 +459,56 @@ static void test_answers_of_forwards(void **state)
 	}
 }
 
+/* --- walls */
+
+/* What a process behind the walls can still do; it ends with the number of the first surprise. */
+static int behind_walls(const char *made)
+{
+	static char name[] = "true", *argv[] = {name, NULL};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+	struct kmln_error err;
+	int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (kmln_uplink_walls(&err) < 0)
+		return 1;
+	if (open("/usr/bin/env", O_RDONLY) >= 0 || errno != EACCES)
+		return 2;
+	if (open(made, O_WRONLY) >= 0 || errno != EACCES)
+		return 3;
+	if (unlink(made) == 0 || errno != EACCES)
+		return 4;
+	if (execv("/bin/true", argv) == 0 || errno != EACCES)
+		return 5;
+	/* its work */
+	if (access("/etc/resolv.conf", R_OK) == 0 && open("/etc/resolv.conf", O_RDONLY) < 0)
+		return 6;
+	if (bind(server, (struct sockaddr *)&address, size) < 0 || listen(server, 1) < 0 ||
+		getsockname(server, (struct sockaddr *)&address, &size) < 0 ||
+		connect(client, (struct sockaddr *)&address, size) < 0)
+		return 7;
+	return 0;
+}
+
+static void test_walls(void **state)
+{
+	KMLN_FD int made = open("made", O_CREAT | O_WRONLY, 0600);
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (!kmln_landlock_abi())
+		skip(); /* the kernel has no Landlock */
+	assert_true(made >= 0);
+	pid = fork();
+	if (!pid)
+		_exit(behind_walls("made"));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_answers_of_forwards),
+		cmocka_unit_test(test_walls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
