@@ -9,6 +9,7 @@ two workers from making the same one. A guest is given out read-only: copy() it 
     awkward()             busybox with one of every object that a conversion could damage
     debian("systemd")     Debian 12; root's password is ROOT_PASSWORD
     debian("sysvinit")
+    created("trixie")     Debian 13 as kmln create makes it; and "bullseye", Debian 11
     kvm_host()            a host to run kmln on, with QEMU; see its function
     kernel_deb()          Debian's cloud kernel as a .deb, for the kernel kit
     package("kmod")       another package of Debian as a .deb
@@ -56,6 +57,12 @@ def awkward():
 def debian(init):
     return _cached(f"debian-{init}", lambda to: _make_debian(to, init),
                    (_make_debian, _tar_to_image, init))
+
+
+def created(suite):
+    program = Path(os.environ.get("KMLN_BUILD", ROOT / "build")) / "kmln"
+    how = (ROOT / "src/convert/create.c").read_text()
+    return _cached(f"created-{suite}", lambda to: _create(program, suite, to), (_create, suite, how))
 
 
 def kvm_host():
@@ -371,6 +378,13 @@ def _make_debian(image, init):
         _remove(base)
 
 
+def _create(program, suite, image):
+    _program("mmdebstrap", "mmdebstrap")
+    _need_network()
+    _run([program, "-q", "create", f"debian:{suite}", "-o", image, "--hostname", suite,
+          "--root-password", ROOT_PASSWORD])
+
+
 def _mapped(argv):
     """argv where files can have many owners: a namespace with all of our subordinate ids."""
     if os.geteuid() == 0:
@@ -486,7 +500,8 @@ def _fetch_package(deb, name):
 
 
 NAMES = {"busybox": busybox, "awkward": awkward, "systemd": lambda: debian("systemd"),
-         "sysvinit": lambda: debian("sysvinit"), "kvm-host": kvm_host, "kernel": kernel_deb,
+         "sysvinit": lambda: debian("sysvinit"), "trixie": lambda: created("trixie"),
+         "bullseye": lambda: created("bullseye"), "kvm-host": kvm_host, "kernel": kernel_deb,
          "newer-kernel": newer_kernel_deb,
          **{name: lambda name=name: package(name) for name in ("linux-base", "kmod", "libkmod2")}}
 
