@@ -58,8 +58,9 @@ class Row:
 QUICK = "^(bare-uml|kvm-bios|kvm-on-uml)$"
 GUESTS = (
     Guest("busybox", "busybox", guests.READY, False, ""),
-    Guest("systemd", "Debian 12, systemd", "login: $", False, "^(?!.*kvm-to-xen|all-pv|all-pvh)"),
-    Guest("sysvinit", "Debian 12, sysvinit", "Entering runlevel: 2|login: $", False, QUICK),
+    Guest("systemd", "Debian 12, systemd", "login: $", False, "^(?!kvm-disk|kvm-to-xen|xen-to-kvm|all-(qemu|pv|pvh))"),
+    # as old guests are: no login on the serial line until it is converted
+    Guest("sysvinit", "Debian 12, sysvinit", "login: $", False, "^(kvm-bios|kvm-on-uml)$"),
     Guest("trixie", "Debian 13", "login: $", True, QUICK),
     Guest("bullseye", "Debian 11", "login: $", True, QUICK),
 )
