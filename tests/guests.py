@@ -90,6 +90,16 @@ def copy(guest, to):
     return Path(to)
 
 
+def patient(image):
+    """Lets a guest's systemd wait for devices longer than 90 seconds, after which it gives up the serial
+    line: a translator on a busy machine needs them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n")
+        file.flush()
+        _debugfs(image, ["mkdir /etc/systemd/system.conf.d",
+                         f"write {file.name} /etc/systemd/system.conf.d/patient.conf"])
+
+
 def partitioned(guest, to, first_sector=2048):
     """A raw disk with an MBR whose one partition holds the guest's filesystem."""
     size = os.path.getsize(guest)

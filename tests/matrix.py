@@ -8,7 +8,8 @@ guests; a table of what was booted and what was only inspected, with the seconds
 A cell says "booted, C + B s": converted in C seconds (0: nothing is converted), up in B: a login, or what
 the guest's own start script says last. "inspected, C s": converted, found clean by e2fsck and ready by
 kmln inspect; where nothing is converted, kmln boot --dry-run plans the machine. --everything boots
-these too. Two guests are worked on at a time. A cell that fails is told in full, and the status is 1."""
+these too. Two guests are worked on at a time. A cell that fails is told in full, and the status is 1.
+With --only the other guests are shown as they were measured last."""
 
 import argparse
 import datetime
@@ -31,6 +32,7 @@ import images
 import xenhost
 
 KMLN = Path(os.environ.get("KMLN_BUILD", guests.ROOT / "build")) / "kmln"
+KEPT = KMLN.parent / "matrix"
 LIMIT = 900
 
 
@@ -118,13 +120,18 @@ class Journey:
         if self.guest.name == "busybox":
             # room for a kernel with all its modules
             images.tool("resize2fs", "e2fsprogs", base, "300M")
-        elif not self.guest.packaged:
+        elif self.guest.name != "sysvinit":
+            guests.patient(base)
+        if self.guest.name in ("systemd", "sysvinit"):
             images.put(base, "/etc/network/interfaces", "auto lo\niface lo inet loopback\n")
         for row in ROWS:
             self.cell(row)
         if self.domains:
             self.xen()
         shutil.rmtree(self.folder)
+        KEPT.mkdir(exist_ok=True)
+        kept = KEPT / f"{self.guest.name}.json"
+        kept.write_text(json.dumps({"date": str(datetime.date.today()), "cells": self.cells}))
         return self
 
     def say(self, row, words):
@@ -225,10 +232,11 @@ class Journey:
                 self.failed(row, said[-4000:])
 
 
-def table(journeys):
-    """The cells in Markdown, columns aligned."""
-    lines = [["", *(journey.guest.title for journey in journeys)]]
-    lines += [[row.title, *(journey.cells[row.key] for journey in journeys)] for row in ROWS]
+def table():
+    """What was measured, now or before, in Markdown, columns aligned."""
+    kept = {guest.title: json.loads(path.read_text())["cells"] for guest in GUESTS
+            if (path := KEPT / f"{guest.name}.json").exists()}
+    lines = [["", *kept]] + [[row.title, *(cells.get(row.key, "") for cells in kept.values())] for row in ROWS]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     shown = ["| " + " | ".join(word.ljust(width) for word, width in zip(line, widths)) + " |" for line in lines]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -245,7 +253,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="make matrix", description="What works where, tried.")
     parser.add_argument("--everything", action="store_true", help="boot also what is only inspected")
-    parser.add_argument("--only", help="these guests: " + ", ".join(guest.name for guest in GUESTS))
+    parser.add_argument("--only", help="measure these guests: " + ", ".join(guest.name for guest in GUESTS))
     given = parser.parse_args()
     names = given.only.split(",") if given.only else [guest.name for guest in GUESTS]
     chosen = [guest for guest in GUESTS if guest.name in names]
@@ -261,7 +269,7 @@ def main():
                 guest, place / guest.name, empty if guest.packaged else cached, given.everything).run(), chosen))
     finally:
         shutil.rmtree(place)
-    print(table(journeys))
+    print(table())
     print(f"\n{machine()}; {time.monotonic() - start:.0f} s in all")
     errors = [error for journey in journeys for error in journey.errors]
     for error in errors:
