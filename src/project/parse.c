@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "project/lex.h"
+#include "project/shape.h"
 #include "project/words.h"
 
 struct parser {
@@ -165,58 +166,6 @@ static void include(struct parser *parser)
 			parser->data);
 }
 
-/* The keyword that opens this block, NULL where there is none or it is only near to one. */
-static const struct kmln_keyword *opening(const struct parser *parser, const struct kmln_node *node)
-{
-	const char *name = kmln_node_text(node, 0);
-
-	if (kmln_eq(name, KMLN_WORD_REPLACE))
-		name = kmln_node_text(node, 1);
-	return name ? kmln_keyword_find(parser->block->opens, name, true) : NULL;
-}
-
-/* What a misspelt block is most likely meant to be: shell lines are not to be read as words. */
-static enum kmln_block guess(const struct parser *parser, const struct kmln_node *node)
-{
-	struct kmln_nearest nearest = {.word = kmln_node_text(node, 0)};
-	const struct kmln_keyword *keyword;
-
-	for (const struct kmln_keyword *k = NULL; nearest.word && (k = kmln_keyword_next(k));)
-		if (k->in & (1u << parser->block->opens) && k->shape >= KMLN_SHAPE_ROWS)
-			kmln_nearest_offer(&nearest, k->name);
-	keyword = nearest.name ? kmln_keyword_find(parser->block->opens, nearest.name, true) : NULL;
-	return keyword ? keyword->opens : KMLN_BLOCK_KINDS;
-}
-
-static enum kmln_block block_kind(const struct parser *parser, const struct kmln_node *node)
-{
-	const struct kmln_keyword *keyword;
-
-	switch ((enum kmln_block)parser->block->opens) {
-	case KMLN_BLOCK_SWITCHES:
-		return KMLN_BLOCK_SWITCH;
-	case KMLN_BLOCK_HOSTS:
-		return KMLN_BLOCK_HOST;
-	case KMLN_BLOCK_SUPERCLASSES:
-		return KMLN_BLOCK_SUPERCLASS;
-	case KMLN_BLOCK_GROUPS:
-		return KMLN_BLOCK_ROWS;
-	case KMLN_BLOCK_ROWS:
-	case KMLN_BLOCK_KINDS:
-		return KMLN_BLOCK_KINDS;
-	default:
-		break;
-	}
-	keyword = opening(parser, node);
-	if (!keyword)
-		return guess(parser, node);
-	if (keyword->shape < KMLN_SHAPE_ROWS)
-		return KMLN_BLOCK_KINDS;
-	if (keyword->grouped && node->count == 1)
-		return keyword->grouped;
-	return keyword->opens;
-}
-
 /*
  * A block of the file itself that stands inside another one: the brace that closes that one has
  * been forgotten. Reported where it was opened; the reader goes on as if all were closed.
@@ -292,7 +241,7 @@ static void open_block(struct parser *parser, struct kmln_node *node)
 	}
 	close_forgotten(parser, node);
 	node->kind = KMLN_NODE_BLOCK;
-	node->opens = (unsigned char)block_kind(parser, node);
+	node->opens = (unsigned char)kmln_node_opens(parser->block->opens, node);
 	node->end = brace;
 	if (!node->count) {
 		kmln_report_error(

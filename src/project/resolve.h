@@ -13,11 +13,11 @@
 #define KMLN_HOSTS_MAX 20000
 
 /*
- * Never NULL. The tree must live as long as the model. Every mistake that the tree alone shows is
- * reported.
+ * Never NULL. The tree must live as long as the model; marks in it note what has been reported.
+ * Every mistake that the tree alone shows is reported, whichever reader made it.
  */
 struct kmln_model *kmln_project_resolve(
-	struct kmln_pool *pool, const struct kmln_syntax *syntax, struct kmln_report *report);
+	struct kmln_pool *pool, struct kmln_syntax *syntax, struct kmln_report *report);
 
 /* What only the machine at hand knows. Each may be NULL: then it is not asked. */
 struct kmln_surroundings {

@@ -53,6 +53,12 @@ struct kmln_node *kmln_syntax_node(
 	else
 		parent->first = node;
 	parent->last = node;
+	/* an include's items are those of the block that it stands in */
+	for (struct kmln_node *n = parent; kind == KMLN_NODE_VARIABLE && n; n = n->parent) {
+		n->has_variables = true;
+		if (n->kind != KMLN_NODE_INCLUDE)
+			break;
+	}
 	return node;
 }
 
@@ -86,9 +92,9 @@ const char *kmln_node_text(const struct kmln_node *node, size_t i)
 }
 
 /* From `node` on the first that is an item of the block: into includes, past comments. */
-static const struct kmln_node *settle(const struct kmln_node *block, const struct kmln_node *node)
+static struct kmln_node *settle(const struct kmln_node *block, struct kmln_node *node)
 {
-	const struct kmln_node *above = NULL;
+	struct kmln_node *above = NULL;
 
 	for (;;) {
 		if (!node) {
@@ -109,19 +115,18 @@ static const struct kmln_node *settle(const struct kmln_node *block, const struc
 	}
 }
 
-const struct kmln_node *kmln_node_first(const struct kmln_node *block)
+struct kmln_node *kmln_node_first(const struct kmln_node *block)
 {
 	return block->first ? settle(block, block->first) : NULL;
 }
 
-const struct kmln_node *kmln_node_after(const struct kmln_node *block, const struct kmln_node *node)
+struct kmln_node *kmln_node_after(const struct kmln_node *block, const struct kmln_node *node)
 {
-	const struct kmln_node *above = node->parent;
+	struct kmln_node *above = node->parent, *next = node->next;
 
-	node = node->next;
-	while (!node && above && above != block) {
-		node = above->next;
+	while (!next && above && above != block) {
+		next = above->next;
 		above = above->parent;
 	}
-	return node ? settle(block, node) : NULL;
+	return next ? settle(block, next) : NULL;
 }

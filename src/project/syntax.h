@@ -21,6 +21,8 @@
 
 #include "base/mem.h"
 
+struct kmln_keyword;
+
 /* Limits of what is read, all files of a project together; beyond them reading stops with an error.
  */
 #define KMLN_SOURCE_MAX (16u << 20) /* bytes */
@@ -57,6 +59,7 @@ struct kmln_word {
 	const char *text;
 	struct kmln_place at; /* with its quotes */
 	bool plain, quoted, line;
+	bool reported; /* a mistake in it has been told; it is told once, not for each host */
 };
 
 enum kmln_node_kind {
@@ -72,7 +75,9 @@ struct kmln_node {
 	enum kmln_node_kind kind;
 	bool blank_before; /* an empty line stood before it */
 	bool broken; /* a mistake in it has been reported: what it lacks is no news */
+	bool has_variables; /* of a block: there are variables among its items */
 	unsigned char opens; /* enum kmln_block of words.h: what the children of a block are */
+	const struct kmln_keyword *keyword; /* of words.h; NULL where it is not known (shape.h) */
 	uint32_t count; /* words */
 	struct kmln_word *words;
 	/* The comment behind it on its line, or behind the { of a block; or the comment itself.
@@ -119,9 +124,11 @@ const char *kmln_node_text(const struct kmln_node *node, size_t i);
 /* From one node to the next in reading order, into includes but not into blocks; NULL at the end.
  * kmln_node_first(block), then kmln_node_after(block, node): all items of a block wherever they
  * were written. Comments and includes themselves are passed over. */
-const struct kmln_node *kmln_node_first(const struct kmln_node *block);
-const struct kmln_node *kmln_node_after(
-	const struct kmln_node *block, const struct kmln_node *node);
+struct kmln_node *kmln_node_first(const struct kmln_node *block);
+struct kmln_node *kmln_node_after(const struct kmln_node *block, const struct kmln_node *node);
+
+/* Whether its value depends on variables. In a lenient word or a line any $name may. */
+bool kmln_word_varies(const struct kmln_word *word);
 
 /*
  * The value of a word: variables replaced, escapes undone. `look` gives the value of a variable, or

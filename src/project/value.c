@@ -15,6 +15,19 @@ size_t kmln_variable_name(const char *text)
 	return n;
 }
 
+bool kmln_word_varies(const struct kmln_word *word)
+{
+	if (word->plain)
+		return false;
+	for (const char *p = word->text; (p = strpbrk(p, "\\$")); p++) {
+		if (*p == '\\' && p[1])
+			p++;
+		else if (*p == '$' && (p[1] == '[' || kmln_variable_name(p + 1)))
+			return true;
+	}
+	return false;
+}
+
 /* What a word's value is made with. */
 struct making {
 	struct kmln_pool *pool;

@@ -13,6 +13,11 @@ static const struct kmln_keyword *const tables[] = {
 	kmln_words_network,
 };
 
+const struct kmln_column kmln_group_columns[] = {
+	{.name = "user", .type = KMLN_TYPE_USER},
+	{.name = NULL},
+};
+
 static const char *const block_names[KMLN_BLOCK_KINDS] = {
 	[KMLN_BLOCK_FILE] = "the file",
 	[KMLN_BLOCK_GLOBAL] = "`global`",
@@ -97,6 +102,21 @@ const struct kmln_keyword *kmln_keyword_find(enum kmln_block in, const char *nam
 			other = k;
 		}
 	return other;
+}
+
+unsigned kmln_keyword_number(const struct kmln_keyword *keyword)
+{
+	static size_t counts[KMLN_COUNT(tables)];
+	unsigned before = 0;
+
+	for (size_t i = 0; i < KMLN_COUNT(tables); i++) {
+		while (tables[i][counts[i]].name)
+			counts[i]++;
+		if (keyword >= tables[i] && keyword < tables[i] + counts[i])
+			return before + (unsigned)(keyword - tables[i]);
+		before += (unsigned)counts[i];
+	}
+	return before;
 }
 
 const struct kmln_keyword *kmln_keyword_elsewhere(const char *name)

@@ -135,6 +135,11 @@ const struct kmln_keyword *kmln_keyword_next(const struct kmln_keyword *keyword)
 const struct kmln_keyword *kmln_keyword_find(enum kmln_block in, const char *name, bool block);
 /* One of this name that stands elsewhere, for messages. */
 const struct kmln_keyword *kmln_keyword_elsewhere(const char *name);
+/* A number for each, from 0 in the order of the table, below KMLN_KEYWORDS_MAX: for arrays. */
+unsigned kmln_keyword_number(const struct kmln_keyword *keyword);
+#define KMLN_KEYWORDS_MAX 192
+/* The columns of the rows in a named block of `groups`. */
+extern const struct kmln_column kmln_group_columns[];
 /* How a block is called in messages: "a host", "the file". */
 const char *kmln_block_name(enum kmln_block block);
 /* What a word of a type is called in messages and documents: "a size, like 64M or 1G". */
