@@ -6,6 +6,7 @@
  */
 #include "project/xml.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "project/xml-names.h"
@@ -15,12 +16,16 @@
 struct dtd {
 	struct kmln_buf *out;
 	struct kmln_strv done; /* elements that have been declared */
+	/* The element that each kind of block has been described with. */
+	char described[KMLN_BLOCK_KINDS + 1][40];
 };
 
-/* Words filled into lines, each begun with `indent` blanks; the first line is begun already. */
+/* Words filled into lines that begin with `indent` blanks, after what stands in the last line. */
 static void fill(struct kmln_buf *out, unsigned indent, const char *text)
 {
-	size_t column = indent;
+	const char *newline = strrchr(out->data, '\n');
+	size_t column = strlen(newline ? newline + 1 : out->data);
+	bool first = true;
 
 	while (*text) {
 		size_t n = strcspn(text, " ");
@@ -28,10 +33,11 @@ static void fill(struct kmln_buf *out, unsigned indent, const char *text)
 		if (column > indent && column + 1 + n > WIDTH) {
 			kmln_buf_printf(out, "\n%*s", (int)indent, "");
 			column = indent;
-		} else if (column > indent) {
+		} else if (!first) {
 			kmln_buf_str(out, " ");
 			column++;
 		}
+		first = false;
 		kmln_buf_add(out, text, n);
 		column += n;
 		text += n + strspn(text + n, " ");
@@ -126,8 +132,9 @@ static const struct attribute *own_attributes(const struct kmln_xml_element *ele
 	};
 	static const struct attribute removed[] = {
 		{"keyword", "the name of an attribute or element", true},
-		{"which", "of a list or of interfaces: one alone, by its key or name; of lines: "
-			  "the line",
+		{"which",
+			"of a list or of interfaces: one alone, by its key or name; of lines: "
+			"the line",
 			false},
 		{.name = NULL},
 	};
@@ -161,19 +168,52 @@ static void describe_name(struct kmln_buf *out, const struct kmln_xml_element *e
 					       : element->keyword->name_type));
 }
 
-static void describe(struct kmln_buf *out, const struct kmln_xml_element *element,
+static void describe_help(struct kmln_buf *out, const struct kmln_xml_element *element)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	if (element->form == KMLN_XML_GROUP)
+		kmln_buf_printf(
+			&text, "Several of <%s> that belong together.", element->keyword->name);
+	else if (element->form == KMLN_XML_ROW)
+		kmln_buf_printf(&text, "One of <%s>.", element->keyword->name);
+	else
+		kmln_buf_str(&text, help_of(element));
+	if (element->form == KMLN_XML_KEYWORD && element->keyword->standing == KMLN_STANDING_IDLE)
+		kmln_buf_printf(&text, " Without effect: %s.", element->keyword->why);
+	kmln_buf_printf(out, "\n<!-- %s\n     ", element->name);
+	fill(out, 5, text.data);
+}
+
+/* Whether another element has the same inside, which has been described there. */
+static bool described(struct dtd *dtd, const struct kmln_xml_element *element,
+	const struct kmln_xml_inside *inside)
+{
+	char *first = dtd->described[inside->block];
+
+	if (inside->replace || !kmln_xml_attribute_next(inside->block, NULL))
+		return false;
+	if (*first) {
+		kmln_buf_printf(
+			dtd->out, "\n\n     Its attributes are those of <%s>. -->\n", first);
+		return true;
+	}
+	snprintf(first, sizeof(dtd->described[0]), "%s", element->name);
+	return false;
+}
+
+static void describe(struct dtd *dtd, const struct kmln_xml_element *element,
 	const struct kmln_xml_inside *inside)
 {
 	const struct kmln_column *columns = kmln_xml_row_columns(element);
+	struct kmln_buf *out = dtd->out;
+	size_t size;
 
-	kmln_buf_printf(out, "\n<!-- %s\n     ", element->name);
-	fill(out, 5,
-		element->form == KMLN_XML_GROUP ? "Several that belong together." : help_of(element));
-	if (element->form == KMLN_XML_KEYWORD && element->keyword->standing == KMLN_STANDING_IDLE) {
-		kmln_buf_str(out, "\n     Without effect: ");
-		fill(out, 21, element->keyword->why);
-	}
+	describe_help(out, element);
+	if (described(dtd, element, inside))
+		return;
 	kmln_buf_str(out, "\n");
+	size = out->size;
 	describe_name(out, element);
 	for (const struct attribute *a = own_attributes(element); a->name; a++)
 		describe_attribute(out, a->name, a->help);
@@ -188,6 +228,9 @@ static void describe(struct kmln_buf *out, const struct kmln_xml_element *elemen
 	for (const struct kmln_keyword *k = NULL;
 		!inside->replace && (k = kmln_xml_attribute_next(inside->block, k));)
 		describe_keyword(out, k);
+	/* without attributes no empty line */
+	if (out->size == size)
+		out->data[--out->size] = '\0';
 	kmln_buf_str(out, " -->\n");
 }
 
@@ -268,7 +311,7 @@ static bool declare(void *data, const struct kmln_xml_element *element)
 	kmln_strv_add(&dtd->done, element->name);
 	if (!kmln_xml_opens(element, level->from, &inside))
 		inside = (struct kmln_xml_inside){.block = KMLN_BLOCK_KINDS};
-	describe(dtd->out, element, &inside);
+	describe(dtd, element, &inside);
 	declare_element(dtd->out, element, &inside);
 	declare_attributes(dtd->out, element, &inside);
 	kmln_xml_elements(&inside, declare, &below);

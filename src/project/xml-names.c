@@ -6,12 +6,9 @@
 #include <string.h>
 
 #define GROUP_SUFFIX "-group"
-#define ANY_BLOCK \
-	(KMLN_IN(FILE) | KMLN_IN(GLOBAL) | KMLN_IN(SWITCH) | KMLN_IN_MACHINE | KMLN_IN(NETWORK) | \
-		KMLN_IN(AUTOENUM) | KMLN_IN(KVM))
-
-static const struct kmln_column member_columns[] = {
-	{.name = "user", .type = KMLN_TYPE_USER}, {.name = NULL}};
+#define VARIABLES_IN \
+	(KMLN_IN(GLOBAL) | KMLN_IN(SWITCH) | KMLN_IN_MACHINE | KMLN_IN(NETWORK) | KMLN_IN(AUTOENUM))
+#define INCLUDES_IN (VARIABLES_IN | KMLN_IN(FILE) | KMLN_IN(KVM))
 
 unsigned kmln_xml_columns(const struct kmln_keyword *keyword)
 {
@@ -33,7 +30,7 @@ bool kmln_xml_is_attribute(const struct kmln_keyword *keyword)
 const struct kmln_column *kmln_xml_row_columns(const struct kmln_xml_element *element)
 {
 	if (element->form == KMLN_XML_MEMBER)
-		return member_columns;
+		return kmln_group_columns;
 	if (element->form == KMLN_XML_ROW)
 		return element->keyword->columns;
 	if (element->form == KMLN_XML_KEYWORD && element->keyword->shape == KMLN_SHAPE_VALUE)
@@ -99,10 +96,10 @@ static void tell_common(struct telling *telling, const struct kmln_xml_inside *i
 
 	if (inside->replace)
 		return;
-	if (in & ANY_BLOCK) {
+	if (in & VARIABLES_IN)
 		tell(telling, KMLN_XML_VARIABLE, NULL, "variable", "");
+	if (in & INCLUDES_IN)
 		tell(telling, KMLN_XML_INCLUDE, NULL, "include", "");
-	}
 	if (in & (KMLN_IN_MACHINE | KMLN_IN(NETWORK)))
 		tell(telling, KMLN_XML_REMOVE, NULL, KMLN_WORD_REMOVE, "");
 	if (in & KMLN_IN_MACHINE)
@@ -158,8 +155,8 @@ static bool search_one(void *data, const struct kmln_xml_element *element)
 	return false;
 }
 
-bool kmln_xml_find(const struct kmln_xml_inside *inside, const char *name,
-	struct kmln_xml_element *element)
+bool kmln_xml_find(
+	const struct kmln_xml_inside *inside, const char *name, struct kmln_xml_element *element)
 {
 	struct search search = {.name = name, .element = element};
 	struct telling telling = {

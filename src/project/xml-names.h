@@ -56,8 +56,8 @@ const struct kmln_column *kmln_xml_row_columns(const struct kmln_xml_element *el
  * false. */
 void kmln_xml_elements(const struct kmln_xml_inside *inside,
 	bool (*each)(void *data, const struct kmln_xml_element *element), void *data);
-bool kmln_xml_find(const struct kmln_xml_inside *inside, const char *name,
-	struct kmln_xml_element *element);
+bool kmln_xml_find(
+	const struct kmln_xml_inside *inside, const char *name, struct kmln_xml_element *element);
 /* What stands inside of an element that is found in `from`; false: words or nothing. */
 bool kmln_xml_opens(const struct kmln_xml_element *element, const struct kmln_xml_inside *from,
 	struct kmln_xml_inside *inside);

@@ -29,7 +29,6 @@ enum kmln_xml_prolog kmln_xml_prolog(const struct kmln_source *source, struct km
 void kmln_xml_place_all(
 	struct kmln_pool *pool, const struct kmln_source *source, xmlDocPtr document);
 /* The place of any node: of what has none, that of the element around it. */
-struct kmln_xml_place kmln_xml_place_of(
-	const struct kmln_source *source, const xmlNode *node);
+struct kmln_xml_place kmln_xml_place_of(const struct kmln_source *source, const xmlNode *node);
 
 #endif

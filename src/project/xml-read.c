@@ -121,9 +121,9 @@ static void on_unparsed_entity(void *parser, const xmlChar *name, const xmlChar 
 	on_notation(parser, name, public_id, system_id);
 }
 
-static void on_element(void *parser, const xmlChar *name, const xmlChar *prefix,
-	const xmlChar *uri, int namespace_count, const xmlChar **namespaces, int count,
-	int defaulted, const xmlChar **attributes)
+static void on_element(void *parser, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+	int namespace_count, const xmlChar **namespaces, int count, int defaulted,
+	const xmlChar **attributes)
 {
 	struct document *document = ((xmlParserCtxtPtr)parser)->_private;
 
@@ -176,8 +176,8 @@ static void on_error(void *data, xmlErrorPtr error)
 		return;
 	document->wrong = true;
 	kmln_report_error(reader->report, "xml-syntax",
-		place_at(reader->source, error->line, error->int2), "this is no well-formed XML: %s",
-		words_of(reader->report->pool, error->message));
+		place_at(reader->source, error->line, error->int2),
+		"this is no well-formed XML: %s", words_of(reader->report->pool, error->message));
 }
 
 /* --- reading and validating */
@@ -258,8 +258,7 @@ static void validate(struct kmln_xml_reader *reader, xmlDocPtr document)
 	xmlDtdPtr dtd;
 
 	kmln_xml_dtd(&text);
-	input = xmlParserInputBufferCreateMem(
-		text.data, (int)text.size, XML_CHAR_ENCODING_NONE);
+	input = xmlParserInputBufferCreateMem(text.data, (int)text.size, XML_CHAR_ENCODING_NONE);
 	dtd = input ? xmlIOParseDTD(NULL, input, XML_CHAR_ENCODING_NONE) : NULL;
 	if (!validator || !dtd)
 		abort();

@@ -21,7 +21,6 @@ void kmln_xml_invalid(struct kmln_xml_reader *reader, const char *code, struct k
 	const char *fmt, ...) KMLN_PRINTF(4, 5);
 
 /* The root's children become the parent's. The document has its places. */
-void kmln_xml_tree(
-	struct kmln_xml_reader *reader, const xmlNode *root, struct kmln_node *parent);
+void kmln_xml_tree(struct kmln_xml_reader *reader, const xmlNode *root, struct kmln_node *parent);
 
 #endif

@@ -177,6 +177,20 @@ static void write_pair(struct writer *w, const struct kmln_node *node, unsigned 
 	kmln_buf_str(w->out, "/>\n");
 }
 
+/* $name = a b: the blank is part of the value. */
+static void write_variable(struct writer *w, const struct kmln_node *node, unsigned depth)
+{
+	struct tag tag = open_tag(w, depth, "variable");
+	KMLN_BUF struct kmln_buf value = {0};
+
+	kmln_buf_add(&value, "", 0);
+	for (uint32_t i = 1; i < node->count; i++)
+		kmln_buf_printf(&value, "%s%s", i > 1 ? " " : "", node->words[i].text);
+	attribute(w, &tag, "name", node->words[0].text);
+	attribute(w, &tag, "value", value.data);
+	kmln_buf_str(w->out, "/>\n");
+}
+
 static void write_children(struct writer *w, const struct kmln_node *block,
 	const struct kmln_xml_inside *inside, unsigned depth);
 
@@ -279,14 +293,13 @@ static void write_words(struct writer *w, const struct kmln_node *node,
 		write_row(w, node, element.form == KMLN_XML_KEYWORD ? 1 : 0, element.name, columns,
 			depth);
 	else
-		write_block(w, node, element.form == KMLN_XML_KEYWORD ? 1 : 0, &element, inside,
-			depth);
+		write_block(
+			w, node, element.form == KMLN_XML_KEYWORD ? 1 : 0, &element, inside, depth);
 }
 
 static void write_children(struct writer *w, const struct kmln_node *block,
 	const struct kmln_xml_inside *inside, unsigned depth)
 {
-	static const char *const variable[2] = {"name", "value"};
 	static const char *const include[2] = {"path", NULL};
 	bool first = true;
 
@@ -304,7 +317,7 @@ static void write_children(struct writer *w, const struct kmln_node *block,
 			write_line(w, n, depth);
 			break;
 		case KMLN_NODE_VARIABLE:
-			write_pair(w, n, depth, "variable", variable, 0);
+			write_variable(w, n, depth);
 			break;
 		case KMLN_NODE_INCLUDE:
 			write_pair(w, n, depth, "include", include, 0);
@@ -322,11 +335,10 @@ int kmln_xml_print(struct kmln_buf *out, const struct kmln_syntax *syntax, struc
 	static const struct kmln_xml_inside root = {.block = KMLN_BLOCK_FILE};
 	struct writer w = {.out = out};
 
-	kmln_buf_str(out,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<!DOCTYPE " KMLN_XML_ROOT " PUBLIC \"" KMLN_XML_PUBLIC_ID
-		"\" \"" KMLN_XML_SYSTEM_ID "\">\n<" KMLN_XML_ROOT " format=\"" KMLN_XML_FORMAT
-		"\">\n");
+	kmln_buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+			  "<!DOCTYPE " KMLN_XML_ROOT " PUBLIC \"" KMLN_XML_PUBLIC_ID
+			  "\" \"" KMLN_XML_SYSTEM_ID "\">\n<" KMLN_XML_ROOT
+			  " format=\"" KMLN_XML_FORMAT "\">\n");
 	write_children(&w, syntax->root, &root, 1);
 	kmln_buf_str(out, "</" KMLN_XML_ROOT ">\n");
 	if (w.unknown)

@@ -40,8 +40,7 @@ void kmln_xml_parse(struct kmln_syntax *syntax, struct kmln_report *report,
  * mistakes: KMLN_EINVALID names what there is no element for. Comments stand in front of what they
  * stood behind.
  */
-int kmln_xml_print(
-	struct kmln_buf *out, const struct kmln_syntax *syntax, struct kmln_error *err);
+int kmln_xml_print(struct kmln_buf *out, const struct kmln_syntax *syntax, struct kmln_error *err);
 
 /* Appends the DTD, with a comment for each element. */
 void kmln_xml_dtd(struct kmln_buf *out);

@@ -42,6 +42,7 @@ HOMES = {
     "jansson": (("jansson.h",), "text/json.c"),
     "nettle": (("nettle/",), "base/sum.c"),
     "rpm": (("rpm/",), "image/inspect-rpm.c"),
+    "libxml-2.0": (("libxml/",), "project/xml-"),
     "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),
     # crypt(3) hashes root's password, in one file only: see rule_crypt
     "libcrypt": (("crypt.h",), ""),

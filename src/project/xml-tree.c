@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A document's tree as a project's. Only the outermost shape is looked at here: which elements and
+ * attributes may stand where. Whether words are right is for shape.c to say, as of text; so the
+ * mistakes told here are exactly those that the DTD knows, and those that no text could make.
+ */
+#include "project/xml-tree.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "base/utf8.h"
+#include "project/lex.h"
+#include "project/shape.h"
+#include "project/xml-names.h"
+#include "project/xml-place.h"
+#include "project/xml.h"
+
+static void read_children(struct kmln_xml_reader *r, const xmlNode *element,
+	struct kmln_node *block, const struct kmln_xml_inside *inside);
+
+void kmln_xml_invalid(
+	struct kmln_xml_reader *r, const char *code, struct kmln_place at, const char *fmt, ...)
+{
+	va_list args;
+	KMLN_BUF struct kmln_buf text = {0};
+
+	va_start(args, fmt);
+	kmln_buf_vprintf(&text, fmt, args);
+	va_end(args);
+	kmln_report_error(r->report, code, at, "%s", text.data);
+	r->invalid++;
+}
+
+static struct kmln_xml_place place_of(const struct kmln_xml_reader *r, const xmlNode *node)
+{
+	return kmln_xml_place_of(r->source, node);
+}
+
+/* --- words */
+
+/* An element's name with its prefix, which none of ours has. */
+static const char *name_of(struct kmln_xml_reader *r, const xmlNode *node)
+{
+	if (!node->ns || !node->ns->prefix)
+		return (const char *)node->name;
+	return kmln_pool_printf(
+		r->syntax->pool, "%s:%s", (const char *)node->ns->prefix, (const char *)node->name);
+}
+
+/* Bytes that got in by character references, which no text can hold. */
+static bool good_bytes(struct kmln_xml_reader *r, const char *text, struct kmln_place at)
+{
+	for (const char *p = text; *p;) {
+		size_t n = *p == '\t' ? 1 : kmln_utf8_printable(p);
+
+		if (!n) {
+			kmln_report_error(r->report, "bad-byte", at,
+				*p == '\n' ? "a line end inside a word"
+					   : "control character: \\x%02x",
+				(unsigned char)*p);
+			return false;
+		}
+		p += n;
+	}
+	if (strlen(text) <= KMLN_LINE_MAX)
+		return true;
+	kmln_report_error(r->report, "too-long", at, "a word of %zu bytes: the limit is %u",
+		strlen(text), KMLN_LINE_MAX);
+	return false;
+}
+
+/* Each $[ must be a variable, as in text. */
+static void check_variables(struct kmln_xml_reader *r, const char *text, struct kmln_place at)
+{
+	for (const char *p = text; (p = strpbrk(p, "\\$")); p++) {
+		size_t n;
+
+		if (*p == '\\' && p[1]) {
+			p++;
+			continue;
+		}
+		n = p[0] == '$' && p[1] == '[' ? kmln_variable_name(p + 2) : 1;
+		if (!n || (p[0] == '$' && p[1] == '[' && p[2 + n] != ']')) {
+			kmln_report_error(r->report, "bad-variable", at,
+				"$[ begins a variable, like $[name]; a dollar sign alone is \\$");
+			return;
+		}
+	}
+}
+
+static void add_raw(struct kmln_xml_reader *r, struct kmln_node *node, const char *text,
+	size_t size, struct kmln_place at, bool line)
+{
+	struct kmln_word *word =
+		r->syntax->full ? NULL : kmln_syntax_word(r->syntax, node, text, size, at);
+
+	if (word)
+		word->line = line;
+}
+
+/* What text has between quotes: a quote alone and a backslash at the end need one before them. */
+static void add_word(
+	struct kmln_xml_reader *r, struct kmln_node *node, const char *text, struct kmln_place at)
+{
+	KMLN_BUF struct kmln_buf content = {0};
+
+	if (!good_bytes(r, text, at)) {
+		text = "";
+		node->broken = true;
+	}
+	check_variables(r, text, at);
+	kmln_buf_add(&content, "", 0);
+	for (const char *p = text; *p; p++) {
+		if (*p == '\\' && p[1]) {
+			kmln_buf_add(&content, p++, 1);
+		} else if (*p == '\\' || *p == '"') {
+			kmln_buf_str(&content, "\\");
+		}
+		kmln_buf_add(&content, p, 1);
+	}
+	add_raw(r, node, content.data, content.size, at, false);
+}
+
+static void add_name(
+	struct kmln_xml_reader *r, struct kmln_node *node, const char *name, struct kmln_place at)
+{
+	add_raw(r, node, name, strlen(name), at, false);
+}
+
+/* A list: words with blanks between them, in double quotes where they hold some. */
+static void add_list(
+	struct kmln_xml_reader *r, struct kmln_node *node, const char *text, struct kmln_place at)
+{
+	bool exact = at.length == strlen(text);
+	const char *p = text + strspn(text, " \t\n\r");
+
+	while (*p) {
+		bool quoted = *p == '"';
+		const char *from = p + quoted, *to = from;
+		KMLN_FREE char *word = NULL;
+		struct kmln_place there = at;
+
+		while (*to && !(quoted ? *to == '"' : !!strchr(" \t\n\r", *to)))
+			to += quoted && *to == '\\' && to[1] ? 2 : 1;
+		if (exact) {
+			there.column += (uint32_t)(from - text);
+			there.length = (uint32_t)(to - from);
+		}
+		word = kmln_printf("%.*s", (int)(to - from), from);
+		add_word(r, node, word, there);
+		p = to + (quoted && *to);
+		p += strspn(p, " \t\n\r");
+	}
+}
+
+/* The text of an attribute or element; it may hold no reference to an entity. */
+static char *text_of(struct kmln_xml_reader *r, const xmlNode *node, struct kmln_place at)
+{
+	xmlChar *content = NULL;
+	char *text;
+
+	for (const xmlNode *child = node->children; child; child = child->next)
+		if (child->type == XML_ENTITY_REF_NODE) {
+			kmln_report_error(r->report, "xml-entity", at,
+				"documents have no entities of their own: `&%s;`",
+				(const char *)child->name);
+			return kmln_strdup("");
+		}
+	content = xmlNodeGetContent(node);
+	text = kmln_strdup(content ? (const char *)content : "");
+	xmlFree(content);
+	return text;
+}
+
+/* --- attributes */
+
+/* The attributes of an element that have been asked for. */
+static const xmlAttr *find_attribute(const xmlNode *element, const char *name)
+{
+	for (const xmlAttr *a = element->properties; a; a = a->next)
+		if (!a->ns && kmln_eq((const char *)a->name, name))
+			return a;
+	return NULL;
+}
+
+static bool take_attribute(struct kmln_xml_reader *r, const xmlNode *element,
+	struct kmln_node *node, const char *name, bool needed)
+{
+	const xmlAttr *attribute = find_attribute(element, name);
+	KMLN_FREE char *text = NULL;
+
+	if (!attribute) {
+		if (needed) {
+			kmln_xml_invalid(r, "xml-attribute", place_of(r, element).name,
+				"<%s> needs the attribute `%s`", name_of(r, element), name);
+			node->broken = true;
+		}
+		return false;
+	}
+	text = text_of(
+		r, (const xmlNode *)attribute, place_of(r, (const xmlNode *)attribute).value);
+	add_word(r, node, text, place_of(r, (const xmlNode *)attribute).value);
+	return true;
+}
+
+static void unknown_attribute(struct kmln_xml_reader *r, const xmlNode *element,
+	const xmlAttr *attribute, enum kmln_block block, const char *const *known)
+{
+	const char *name = (const char *)attribute->name;
+	struct kmln_nearest nearest = {.word = name};
+	const struct kmln_keyword *keyword = NULL;
+
+	for (; known && *known; known++)
+		kmln_nearest_offer(&nearest, *known);
+	while ((keyword = kmln_xml_attribute_next(block, keyword)))
+		kmln_nearest_offer(&nearest, keyword->name);
+	kmln_xml_invalid(r, "xml-attribute", place_of(r, (const xmlNode *)attribute).name,
+		"<%s> has no attribute `%s`", name_of(r, element), name);
+	kmln_report_suggest(r->report, nearest.name);
+	keyword = kmln_keyword_find(block, name, false);
+	if (keyword && keyword->standing == KMLN_STANDING_REFUSED)
+		kmln_report_note(r->report, (struct kmln_place){0}, "`%s` is not supported: %s",
+			name, keyword->why);
+	else if (keyword)
+		kmln_report_note(r->report, (struct kmln_place){0}, "it is an element: <%s>", name);
+}
+
+/* Reports all attributes but `known`, a list that ends in NULL; of a block also its keywords. */
+static void check_attributes(struct kmln_xml_reader *r, const xmlNode *element,
+	enum kmln_block block, const char *const *known)
+{
+	for (const xmlNs *ns = element->nsDef; ns; ns = ns->next)
+		kmln_xml_invalid(r, "xml-attribute", place_of(r, element).name,
+			"<%s> stands in a name space; kmln's elements are in none",
+			name_of(r, element));
+	for (const xmlAttr *a = element->properties; a; a = a->next) {
+		const char *const *k = known;
+		const struct kmln_keyword *keyword =
+			kmln_keyword_find(block, (const char *)a->name, false);
+
+		while (k && *k && !kmln_eq(*k, (const char *)a->name))
+			k++;
+		if (a->ns || !((k && *k) || (keyword && kmln_xml_is_attribute(keyword) &&
+						    keyword->standing != KMLN_STANDING_REFUSED)))
+			unknown_attribute(r, element, a, block, known);
+	}
+}
+
+/* The keywords among a block's attributes, as items of the block. */
+static void read_attributes(struct kmln_xml_reader *r, const xmlNode *element,
+	struct kmln_node *block, enum kmln_block in)
+{
+	for (const xmlAttr *a = element->properties; a; a = a->next) {
+		const xmlNode *attribute = (const xmlNode *)a;
+		const struct kmln_keyword *keyword =
+			a->ns ? NULL : kmln_keyword_find(in, (const char *)a->name, false);
+		const struct kmln_xml_place at = place_of(r, attribute);
+		KMLN_FREE char *text = NULL;
+		struct kmln_node *node;
+
+		if (!keyword || !kmln_xml_is_attribute(keyword) ||
+			keyword->standing == KMLN_STANDING_REFUSED)
+			continue;
+		node = kmln_syntax_node(r->syntax, block, KMLN_NODE_ITEM);
+		if (!node)
+			return;
+		add_name(r, node, keyword->name, at.name);
+		text = text_of(r, attribute, at.value);
+		if (keyword->shape == KMLN_SHAPE_FLAG) {
+			if (!kmln_eq(text, "on"))
+				add_word(r, node, text, at.value);
+		} else if (keyword->columns[0].rest) {
+			add_list(r, node, text, at.value);
+		} else if (*text || !keyword->columns[0].optional) {
+			add_word(r, node, text, at.value);
+		}
+	}
+}
+
+/* --- elements */
+
+static void no_text(struct kmln_xml_reader *r, const xmlNode *element, const xmlNode *node)
+{
+	const char *text = (const char *)node->content;
+
+	if (node->type == XML_ENTITY_REF_NODE) {
+		kmln_report_error(r->report, "xml-entity", place_of(r, element).name,
+			"documents have no entities of their own: `&%s;`",
+			(const char *)node->name);
+		return;
+	}
+	if (text && text[strspn(text, " \t\r\n")])
+		kmln_xml_invalid(r, "xml-text", place_of(r, element).name,
+			"<%s> holds elements only, and no text", name_of(r, element));
+}
+
+/* An element that holds words or nothing: other elements in it are none of it. */
+static void no_elements(struct kmln_xml_reader *r, const xmlNode *element, bool text)
+{
+	for (const xmlNode *n = element->children; n; n = n->next) {
+		bool blank = n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE;
+
+		if (n->type == XML_ELEMENT_NODE)
+			kmln_xml_invalid(r, "xml-element", place_of(r, n).name,
+				"<%s> cannot stand in <%s>", name_of(r, n), name_of(r, element));
+		else if (!text && (blank || n->type == XML_ENTITY_REF_NODE))
+			kmln_xml_invalid(r, "xml-text", place_of(r, element).name,
+				"<%s> holds nothing", name_of(r, element));
+	}
+}
+
+static void read_line(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node)
+{
+	const struct kmln_place at = place_of(r, element).value;
+	KMLN_FREE char *text = text_of(r, element, at);
+	size_t from = strspn(text, " \t"), to = strlen(text);
+
+	while (to > from && strchr(" \t", text[to - 1]))
+		to--;
+	text[to] = '\0';
+	if (!good_bytes(r, text, at))
+		text[from = 0] = '\0';
+	node->indent = from ? kmln_pool_memdup(r->syntax->pool, text, from) : NULL;
+	add_raw(r, node, text + from, strlen(text + from), at, true);
+	check_attributes(r, element, KMLN_BLOCK_KINDS, NULL);
+	no_elements(r, element, true);
+}
+
+/* Words as columns. */
+static void read_row(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node,
+	const struct kmln_column *columns)
+{
+	const char *known[16] = {NULL}, *missing = NULL;
+	size_t count = 0;
+
+	if (!columns[1].name) {
+		const struct kmln_place at = place_of(r, element).value;
+		KMLN_FREE char *text = text_of(r, element, at);
+
+		if (columns->rest)
+			add_list(r, node, text, at);
+		else
+			add_word(r, node, text, at);
+		check_attributes(r, element, KMLN_BLOCK_KINDS, NULL);
+		no_elements(r, element, true);
+		return;
+	}
+	for (; columns->name && count + 1 < KMLN_COUNT(known); columns++) {
+		const xmlNode *a = (const xmlNode *)find_attribute(element, columns->name);
+
+		known[count++] = columns->name;
+		if (a && missing)
+			kmln_report_error(r->report, "missing-value", place_of(r, a).name,
+				"`%s` needs `%s` as well", columns->name, missing);
+		if (a && columns->rest) {
+			KMLN_FREE char *text = text_of(r, a, place_of(r, a).value);
+
+			add_list(r, node, text, place_of(r, a).value);
+		} else if (!take_attribute(r, element, node, columns->name, !columns->optional)) {
+			missing = columns->name;
+		}
+	}
+	check_attributes(r, element, KMLN_BLOCK_KINDS, known);
+	no_elements(r, element, false);
+}
+
+static void read_block(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node,
+	const struct kmln_xml_element *kind, const struct kmln_xml_inside *from)
+{
+	static const char *const named[] = {"name", NULL};
+	struct kmln_xml_inside inside;
+
+	kmln_xml_opens(kind, from, &inside);
+	if (kmln_xml_has_name(kind))
+		take_attribute(r, element, node, "name", true);
+	node->opens = (unsigned char)kmln_node_opens(from->block, node);
+	check_attributes(r, element, inside.block, kmln_xml_has_name(kind) ? named : NULL);
+	read_attributes(r, element, node, inside.block);
+	read_children(r, element, node, &inside);
+}
+
+/* <replace><users>...</users></replace> is one block. */
+static void read_replace(struct kmln_xml_reader *r, const xmlNode *element,
+	struct kmln_node *parent, const struct kmln_xml_inside *from)
+{
+	const struct kmln_xml_inside inside = {.block = from->block, .replace = true};
+	struct kmln_xml_element kind;
+	const xmlNode *only = NULL;
+	struct kmln_node *node;
+	size_t count = 0;
+
+	check_attributes(r, element, KMLN_BLOCK_KINDS, NULL);
+	for (const xmlNode *n = element->children; n; n = n->next) {
+		if (n->type == XML_ELEMENT_NODE && count++ == 0)
+			only = n;
+		else if (n->type != XML_ELEMENT_NODE && n->type != XML_COMMENT_NODE)
+			no_text(r, element, n);
+	}
+	if (count != 1 || !kmln_xml_find(&inside, name_of(r, only), &kind)) {
+		kmln_xml_invalid(r, "xml-element", place_of(r, only ? only : element).name,
+			"<replace> holds one list or block of lines");
+		return;
+	}
+	node = kmln_syntax_node(r->syntax, parent, KMLN_NODE_BLOCK);
+	if (!node)
+		return;
+	node->end = place_of(r, element).name;
+	add_name(r, node, KMLN_WORD_REPLACE, place_of(r, element).name);
+	add_name(r, node, kind.name, place_of(r, only).name);
+	read_block(r, only, node, &kind, &inside);
+}
+
+static void read_variable(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node)
+{
+	static const char *const known[] = {"name", "value", NULL};
+	const xmlAttr *name = find_attribute(element, "name");
+
+	take_attribute(r, element, node, "name", true);
+	take_attribute(r, element, node, "value", true);
+	check_attributes(r, element, KMLN_BLOCK_KINDS, known);
+	no_elements(r, element, false);
+	if (!name || !node->count || node->broken)
+		return;
+	if (kmln_variable_name(node->words[0].text) != strlen(node->words[0].text) ||
+		!*node->words[0].text) {
+		kmln_report_error(r->report, "bad-variable", node->words[0].at,
+			"the name of a variable is letters, digits and _");
+		node->broken = true;
+	}
+}
+
+static void read_include(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node)
+{
+	static const char *const known[] = {"path", NULL};
+	struct kmln_source *source;
+
+	node->opens = node->parent->opens;
+	take_attribute(r, element, node, "path", true);
+	check_attributes(r, element, KMLN_BLOCK_KINDS, known);
+	no_elements(r, element, false);
+	if (node->broken || !node->count)
+		return;
+	if (!node->words[0].plain || !*node->words[0].text) {
+		kmln_report_error(r->report, "bad-include", node->words[0].at,
+			"the path of an include cannot be empty or hold variables and backslashes");
+		node->broken = true;
+		return;
+	}
+	if (!r->include)
+		return;
+	source = r->include(r->data, r->syntax, r->report, r->source, node->words);
+	node->broken = !source;
+	if (source)
+		kmln_parse(r->syntax, r->report, source, node, r->include, r->data);
+}
+
+static void read_remove(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node)
+{
+	static const char *const known[] = {"keyword", "which", NULL};
+
+	take_attribute(r, element, node, "keyword", true);
+	take_attribute(r, element, node, "which", false);
+	check_attributes(r, element, KMLN_BLOCK_KINDS, known);
+	no_elements(r, element, false);
+}
+
+/* What a node of such an element is, and its first word where that is no name of somebody's. */
+static enum kmln_node_kind node_kind(const struct kmln_xml_element *kind, const char **first)
+{
+	*first = NULL;
+	switch (kind->form) {
+	case KMLN_XML_LINE:
+		return KMLN_NODE_LINE;
+	case KMLN_XML_VARIABLE:
+		return KMLN_NODE_VARIABLE;
+	case KMLN_XML_INCLUDE:
+		return KMLN_NODE_INCLUDE;
+	case KMLN_XML_ROW:
+	case KMLN_XML_MEMBER:
+		return KMLN_NODE_ITEM;
+	case KMLN_XML_NAMED:
+	case KMLN_XML_USERS:
+		return KMLN_NODE_BLOCK;
+	case KMLN_XML_REMOVE:
+		*first = kind->name;
+		return KMLN_NODE_ITEM;
+	default:
+		*first = kind->keyword->name;
+		return kmln_xml_row_columns(kind) ? KMLN_NODE_ITEM : KMLN_NODE_BLOCK;
+	}
+}
+
+static void read_element(struct kmln_xml_reader *r, const xmlNode *element,
+	struct kmln_node *parent, const struct kmln_xml_element *kind,
+	const struct kmln_xml_inside *inside, bool blank_before)
+{
+	const struct kmln_column *columns = kmln_xml_row_columns(kind);
+	const char *first;
+	const enum kmln_node_kind as = node_kind(kind, &first);
+	struct kmln_node *node = kmln_syntax_node(r->syntax, parent, as);
+
+	if (!node)
+		return;
+	node->blank_before = blank_before;
+	node->end = place_of(r, element).name;
+	if (first)
+		add_name(r, node, first, place_of(r, element).name);
+	if (as == KMLN_NODE_LINE)
+		read_line(r, element, node);
+	else if (as == KMLN_NODE_VARIABLE)
+		read_variable(r, element, node);
+	else if (as == KMLN_NODE_INCLUDE)
+		read_include(r, element, node);
+	else if (kind->form == KMLN_XML_REMOVE)
+		read_remove(r, element, node);
+	else if (columns)
+		read_row(r, element, node, columns);
+	else
+		read_block(r, element, node, kind, inside);
+}
+
+static bool offer(void *data, const struct kmln_xml_element *element)
+{
+	kmln_nearest_offer(data, element->name);
+	return true;
+}
+
+static void unknown_element(struct kmln_xml_reader *r, const xmlNode *parent,
+	const xmlNode *element, const struct kmln_xml_inside *inside)
+{
+	struct kmln_nearest nearest = {.word = name_of(r, element)};
+	const struct kmln_keyword *keyword;
+
+	kmln_xml_elements(inside, offer, &nearest);
+	kmln_xml_invalid(r, "xml-element", place_of(r, element).name, "<%s> cannot stand in <%s>",
+		name_of(r, element), name_of(r, parent));
+	keyword = kmln_keyword_find(inside->block, nearest.word, true);
+	if (keyword && keyword->standing == KMLN_STANDING_REFUSED)
+		kmln_report_note(r->report, (struct kmln_place){0}, "`%s` is not supported: %s",
+			keyword->name, keyword->why);
+	else if (keyword && kmln_xml_is_attribute(keyword))
+		kmln_report_note(r->report, (struct kmln_place){0},
+			"it is an attribute: %s=\"...\"", keyword->name);
+	else
+		kmln_report_suggest(r->report, nearest.name);
+}
+
+/* <!-- text --> -> "# text", a comment for each of its lines. */
+static void read_comment(
+	struct kmln_xml_reader *r, const xmlNode *comment, struct kmln_node *parent, bool blank)
+{
+	const char *text = (const char *)comment->content;
+
+	while (text) {
+		size_t n = strcspn(text, "\n"), used = n;
+		struct kmln_node *node = kmln_syntax_node(r->syntax, parent, KMLN_NODE_COMMENT);
+
+		if (!node)
+			return;
+		while (used && strchr(" \t\r", text[used - 1]))
+			used--;
+		node->comment = kmln_pool_printf(r->syntax->pool, "#%.*s", (int)used, text);
+		node->blank_before = blank;
+		blank = false;
+		text = text[n] ? text + n + 1 : NULL;
+	}
+}
+
+/* Whether an empty line stands before what follows. */
+static bool blank_line(const xmlNode *node)
+{
+	const char *p = node ? (const char *)node->content : NULL;
+	size_t lines = 0;
+
+	for (; p && *p; p++)
+		lines += *p == '\n';
+	return lines > 1;
+}
+
+static void read_children(struct kmln_xml_reader *r, const xmlNode *element,
+	struct kmln_node *block, const struct kmln_xml_inside *inside)
+{
+	const xmlNode *space = NULL;
+
+	for (const xmlNode *n = element->children; n && !r->syntax->full; n = n->next) {
+		bool blank = block->last && blank_line(space);
+		struct kmln_xml_element kind;
+
+		space = NULL;
+		if (n->type == XML_COMMENT_NODE) {
+			read_comment(r, n, block, blank);
+		} else if (n->type != XML_ELEMENT_NODE) {
+			no_text(r, element, n);
+			space = n->type == XML_TEXT_NODE ? n : NULL;
+		} else if (!kmln_xml_find(inside, name_of(r, n), &kind)) {
+			unknown_element(r, element, n, inside);
+		} else if (kind.form == KMLN_XML_REPLACE) {
+			read_replace(r, n, block, inside);
+		} else {
+			read_element(r, n, block, &kind, inside, blank);
+		}
+	}
+	if (r->syntax->full)
+		kmln_report_error(r->report, "too-many", place_of(r, element).name,
+			"the project is too big: at most %u items with %u words", KMLN_NODES_MAX,
+			KMLN_WORDS_MAX);
+}
+
+void kmln_xml_tree(struct kmln_xml_reader *r, const xmlNode *root, struct kmln_node *parent)
+{
+	static const struct kmln_xml_inside file = {.block = KMLN_BLOCK_FILE};
+	static const char *const known[] = {"format", NULL};
+	const xmlAttr *format = find_attribute(root, "format");
+
+	if (!kmln_eq(name_of(r, root), KMLN_XML_ROOT)) {
+		kmln_xml_invalid(r, "xml-root", place_of(r, root).name,
+			"the root of a project is <%s>, not <%s>", KMLN_XML_ROOT, name_of(r, root));
+		return;
+	}
+	check_attributes(r, root, KMLN_BLOCK_KINDS, known);
+	if (!format) {
+		kmln_xml_invalid(r, "xml-attribute", place_of(r, root).name,
+			"<%s> needs the attribute `format`, which is \"%s\"", KMLN_XML_ROOT,
+			KMLN_XML_FORMAT);
+	} else {
+		const struct kmln_place at = place_of(r, (const xmlNode *)format).value;
+		KMLN_FREE char *text = text_of(r, (const xmlNode *)format, at);
+
+		if (!kmln_eq(text, KMLN_XML_FORMAT))
+			kmln_xml_invalid(r, "xml-attribute", at,
+				"this version of kmln knows format %s", KMLN_XML_FORMAT);
+	}
+	read_children(r, root, parent, &file);
+}
