@@ -84,7 +84,7 @@ struct kmln_ip kmln_ip_broadcast(const struct kmln_ip *ip)
 	return last;
 }
 
-bool kmln_ip_add(struct kmln_ip *ip, uint64_t number)
+bool kmln_ip_count(struct kmln_ip *ip, uint64_t number)
 {
 	for (unsigned i = whole(ip) / 8; i-- && number;) {
 		number += ip->bytes[i];

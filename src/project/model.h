@@ -11,6 +11,7 @@
 #ifndef KMLN_PROJECT_MODEL_H
 #define KMLN_PROJECT_MODEL_H
 
+#include "project/names.h"
 #include "project/syntax.h"
 
 /* A value of one keyword. Zeroed: not given, and no default. */
@@ -24,7 +25,9 @@ struct kmln_value {
 /* One line of a list (users, files, startup, after, forward ...): a value for each column. */
 struct kmln_row {
 	struct kmln_value *cells;
-	unsigned count; /* those given; columns beyond them are absent */
+	unsigned short count; /* those given; columns beyond them are absent */
+	unsigned short
+		level; /* where it was written: 0 in the host itself, 1 in its superclass ... */
 };
 
 struct kmln_rows {
@@ -57,6 +60,8 @@ bool kmln_ip_equal(const struct kmln_ip *a, const struct kmln_ip *b); /* the bit
 /* The net of an address: all bits of the host 0. */
 struct kmln_ip kmln_ip_net(const struct kmln_ip *ip);
 bool kmln_ip_inside(const struct kmln_ip *ip, const struct kmln_ip *net);
+/* Counts on; false where it goes over the last address there is. */
+bool kmln_ip_count(struct kmln_ip *ip, uint64_t number);
 
 struct kmln_impairment {
 	struct kmln_value delay; /* microseconds, each way */
@@ -95,8 +100,11 @@ struct kmln_interface {
 	struct kmln_rows addresses, forwards; /* as written: one column */
 	struct kmln_impairment impairment; /* its own, else its switch's */
 
+	bool counted; /* the address is this host's already, and not that of the first */
+
 	/* Made of these: */
 	struct kmln_switch *on; /* NULL: on none of the project's */
+	bool wants; /* addresses are to be given out, of the families that are not written */
 	enum kmln_addressing addressing;
 	struct kmln_ip ip[KMLN_FAMILIES]; /* with the bits of its net */
 	bool given_out[KMLN_FAMILIES]; /* derived from the names, not written */
@@ -142,7 +150,10 @@ struct kmln_host {
 	size_t interface_count;
 
 	/* Made of these: */
+	size_t number; /* its place in the model's list */
 	enum kmln_platform_wish wish;
+	const struct kmln_value *root; /* the root image: `image`, `template` or `filesystem` */
+	bool root_is_template;
 	struct kmln_host **waits_for; /* `after`, each host once */
 	size_t wait_count;
 	unsigned level; /* hosts of one level start together: 0 first; boot_order, then `after` */
@@ -156,6 +167,9 @@ struct kmln_forward {
 	bool udp;
 	const struct kmln_word *at;
 };
+
+/* The root image of hosts that name none. */
+#define KMLN_DEFAULT_IMAGE "default"
 
 enum kmln_hook {
 	KMLN_HOOK_BEFORE_PROJECT_START,
@@ -185,6 +199,7 @@ struct kmln_model {
 	size_t host_count;
 	struct kmln_forward *forwards;
 	size_t forward_count;
+	struct kmln_names host_names, switch_names; /* for the functions below */
 };
 
 /* NULL: there is none of this name, letters compared as names are: a and A are one. */

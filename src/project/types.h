@@ -27,7 +27,5 @@ bool kmln_forward_parse(const char *text, unsigned *from, unsigned *to, bool *ud
 bool kmln_ip_mask(const char *text, unsigned *bits);
 /* The last address of its net. */
 struct kmln_ip kmln_ip_broadcast(const struct kmln_ip *ip);
-/* Counts on; false where it goes over the last address there is. */
-bool kmln_ip_add(struct kmln_ip *ip, uint64_t number);
 
 #endif
