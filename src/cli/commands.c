@@ -17,6 +17,8 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_undo,
 	&kmln_command_boot,
 	&kmln_command_kernel,
+	&kmln_command_validate,
+	&kmln_command_fmt,
 	&kmln_command_confine,
 	NULL,
 };

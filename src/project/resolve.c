@@ -37,11 +37,11 @@ static void each_block(struct kmln_resolving *resolving, enum kmln_block kind,
 	for (n = kmln_node_first(root); n; n = kmln_node_after(root, n)) {
 		if (n->kind != KMLN_NODE_BLOCK)
 			continue;
-		if (n->opens == kind && !n->broken && n->count == 2)
+		if (n->opens == kind && n->count == 2)
 			each(resolving, n);
 		for (m = n->opens == group ? kmln_node_first(n) : NULL; m;
 			m = kmln_node_after(n, m))
-			if (m->kind == KMLN_NODE_BLOCK && !m->broken && m->count == 1)
+			if (m->kind == KMLN_NODE_BLOCK && m->count == 1)
 				each(resolving, m);
 	}
 }
@@ -187,7 +187,10 @@ static bool room_for_host(struct kmln_resolving *resolving, struct kmln_place at
 	return false;
 }
 
-/* Puts a host under its name; NULL where that is taken, which is reported. */
+/*
+ * A new host. One whose name is taken, which is reported, is in the model nevertheless, for its
+ * other mistakes; by name the first is found.
+ */
 static struct kmln_host *new_host(
 	struct kmln_resolving *resolving, const char *name, const struct kmln_word *from)
 {
@@ -199,13 +202,10 @@ static struct kmln_host *new_host(
 	first = kmln_names_add(&resolving->hosts, name, strlen(name), host);
 	if (first && kmln_eq(first->name.text, name)) {
 		second(resolving->report, from->at, first->name.from->at, "host", name);
-		return NULL;
-	}
-	if (first) {
+	} else if (first) {
 		kmln_report_error(resolving->report, "duplicate", from->at,
 			"the host names `%s` and `%s` differ in case only", name, first->name.text);
 		kmln_report_note(resolving->report, first->name.from->at, "the first is here");
-		return NULL;
 	}
 	slot = kmln_pool_append(resolving->pool, &model->hosts, &model->host_count, sizeof(*slot));
 	*slot = host;
@@ -247,11 +247,11 @@ static const char *host_name(struct kmln_view *view, struct kmln_node *node, uns
 
 	if (view->index && index && !has_index(word))
 		name = kmln_pool_printf(view->resolving->pool, "%s%u", name, index);
-	if (index || !view->index)
-		return kmln_shape_value(view->resolving->report, "host", false, &host_type, word,
-			       name, &number)
-			       ? name
-			       : NULL;
+	if (index || !view->index) {
+		kmln_shape_value(
+			view->resolving->report, "host", false, &host_type, word, name, &number);
+		return name;
+	}
 	series = kmln_pool_strdup(view->resolving->pool, name);
 	for (n = strlen(series); n && strchr("-_.", series[n - 1]);)
 		series[--n] = '\0';
@@ -264,11 +264,9 @@ static void make_host(struct kmln_view *view, struct kmln_chain *chain, struct k
 	const char *name = host_name(view, node, index);
 	struct kmln_host *host;
 
-	if (!name || !room_for_host(view->resolving, name_word(node)->at))
+	if (!room_for_host(view->resolving, name_word(node)->at))
 		return;
 	host = new_host(view->resolving, name, name_word(node));
-	if (!host)
-		return;
 	host->node = node;
 	host->index = index;
 	host->series = series;
@@ -390,16 +388,15 @@ static void add_numbered(struct kmln_resolving *resolving, struct kmln_node *nod
 		char *name =
 			kmln_pool_printf(resolving->pool, "%s%0*u", from.hostprefix.text, width, i);
 		struct kmln_word *word = &node->words[0];
-		struct kmln_host *host = NULL;
 		const char *on = next_server(&from.service_hosts, &server, &taken);
+		struct kmln_host *host;
 		uint64_t number;
 
-		if (kmln_shape_value(resolving->report, "hostprefix", false, &host_type, word, name,
-			    &number) &&
-			room_for_host(resolving, word->at))
-			host = new_host(resolving, name, word);
-		if (!host)
+		kmln_shape_value(
+			resolving->report, "hostprefix", false, &host_type, word, name, &number);
+		if (!room_for_host(resolving, word->at))
 			return;
+		host = new_host(resolving, name, word);
 		host->node = node;
 		host->series = from.hostprefix.text;
 		host->superclass = from.superclass;

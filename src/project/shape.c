@@ -115,7 +115,7 @@ static void check_words(struct shape *shape, struct kmln_node *node, uint32_t fi
 			const char *missing;
 			struct kmln_place at;
 
-			kmln_word_value(
+			kmln_word_expand(
 				shape->syntax->pool, word, true, NULL, NULL, &value, &missing, &at);
 			if (!kmln_shape_value(
 				    shape->report, keyword, row, column, word, value.data, &number))
@@ -131,7 +131,7 @@ static void check_words(struct shape *shape, struct kmln_node *node, uint32_t fi
 			node->words[node->count ? node->count - 1 : 0].at, "`%s` needs %s: %s",
 			keyword, row ? "more words" : "a value",
 			column->type == KMLN_TYPE_CHOICE ? column->name
-							 : kmln_type_name(column->type));
+							 : kmln_type_words(column->type));
 		node->broken = true;
 	}
 }

@@ -53,7 +53,7 @@ struct kmln_place {
  * the value.
  *
  * The word of a line (KMLN_NODE_LINE) is a line for a shell, without the blanks around it, in which
- * backslashes are data: see kmln_word_value().
+ * backslashes are data: see kmln_word_expand().
  */
 struct kmln_word {
 	const char *text;
@@ -140,7 +140,7 @@ bool kmln_word_varies(const struct kmln_word *word);
  * the same leave: for passwords, hashes and patterns.
  */
 typedef const char *(*kmln_look_fn)(void *data, const char *name, size_t size);
-void kmln_word_value(struct kmln_pool *pool, const struct kmln_word *word, bool lenient,
+void kmln_word_expand(struct kmln_pool *pool, const struct kmln_word *word, bool lenient,
 	kmln_look_fn look, void *data, struct kmln_buf *out, const char **missing,
 	struct kmln_place *missing_at);
 

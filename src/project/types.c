@@ -390,7 +390,7 @@ bool kmln_type_check(const struct kmln_column *column, const char *text, uint64_
 		kmln_buf_printf(why, "a number from %llu to %llu",
 			(unsigned long long)column->least, (unsigned long long)column->most);
 	} else {
-		kmln_buf_str(why, kmln_type_name(column->type));
+		kmln_buf_str(why, kmln_type_words(column->type));
 	}
 	return false;
 }

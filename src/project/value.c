@@ -104,7 +104,7 @@ static const char *backslash(struct making *m, const char *p)
 	return p + 1;
 }
 
-void kmln_word_value(struct kmln_pool *pool, const struct kmln_word *word, bool lenient,
+void kmln_word_expand(struct kmln_pool *pool, const struct kmln_word *word, bool lenient,
 	kmln_look_fn look, void *data, struct kmln_buf *out, const char **missing,
 	struct kmln_place *missing_at)
 {

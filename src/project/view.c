@@ -83,7 +83,7 @@ static const char *variable_value(struct kmln_view *view, struct kmln_node *node
 		if (i > 1)
 			kmln_buf_str(&value, " ");
 		/* a bare $name that is none stays: the value may be for a shell line */
-		kmln_word_value(
+		kmln_word_expand(
 			view->resolving->pool, word, true, look, view, &value, &missing, &at);
 		if (missing && tell(word))
 			kmln_report_error(
@@ -180,7 +180,7 @@ const char *kmln_view_value(struct kmln_view *view, struct kmln_word *word, bool
 	if (word->plain)
 		return word->text;
 	view->word = word;
-	kmln_word_value(view->resolving->pool, word, lenient, look, view, &value, &missing, &at);
+	kmln_word_expand(view->resolving->pool, word, lenient, look, view, &value, &missing, &at);
 	if (missing)
 		undefined(view, word, missing, at);
 	if (value.size > KMLN_LINE_MAX) {

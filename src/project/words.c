@@ -132,7 +132,7 @@ const char *kmln_block_name(enum kmln_block block)
 	return block_names[block];
 }
 
-const char *kmln_type_name(enum kmln_type type)
+const char *kmln_type_words(enum kmln_type type)
 {
 	return types[type].name;
 }

@@ -143,8 +143,8 @@ extern const struct kmln_column kmln_group_columns[];
 /* How a block is called in messages: "a host", "the file". */
 const char *kmln_block_name(enum kmln_block block);
 /* What a word of a type is called in messages and documents: "a size, like 64M or 1G". */
-const char *kmln_type_name(enum kmln_type type);
-/* Whether a bare $name without a variable stays as it is: see kmln_word_value(). */
+const char *kmln_type_words(enum kmln_type type);
+/* Whether a bare $name without a variable stays as it is: see kmln_word_expand(). */
 bool kmln_type_lenient(enum kmln_type type);
 /* True where the model keeps a struct kmln_value and not rows. */
 bool kmln_keyword_single(const struct kmln_keyword *keyword);

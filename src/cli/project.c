@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Project files on the command line. */
+#include "cli/project.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/platform.h"
+#include "project/images.h"
+#include "project/resolve.h"
+
+void kmln_loaded_fini(struct kmln_loaded *loaded)
+{
+	loaded->pool = kmln_pool_free(loaded->pool);
+}
+
+/* The files of a folder that end so, by name. */
+static void candidates(const char *folder, const char *suffix, struct kmln_strv *found)
+{
+	DIR *dir = opendir(*folder ? folder : ".");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && kmln_ends(entry->d_name, suffix))
+			kmln_strv_printf(found, "%s%s", folder, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int kmln_project_find(struct kmln_pool *pool, const char *file, const char *argument,
+	const char **path, struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf folder = {0};
+	KMLN_FREE char *here = getcwd(NULL, 0);
+	size_t above = 0;
+
+	if (file && argument)
+		return kmln_fail(err, KMLN_EUSAGE, "two project files: %s and %s", file, argument);
+	if (file || argument) {
+		*path = file ? file : argument;
+		return 0;
+	}
+	for (const char *p = here; p && (p = strchr(p, '/')) && p[1]; p++)
+		above++;
+	kmln_buf_add(&folder, "", 0);
+	for (size_t i = 0; i <= above; i++) {
+		KMLN_STRV struct kmln_strv found = {0};
+
+		candidates(folder.data, ".kmln", &found);
+		if (!found.count)
+			candidates(folder.data, ".mln", &found);
+		if (found.count > 1) {
+			qsort(found.items, found.count, sizeof(*found.items), compare);
+			return kmln_fail(err, KMLN_EUSAGE,
+				"which project? there are %s and %s; -f FILE says it",
+				found.items[0], found.items[1]);
+		}
+		if (found.count) {
+			*path = kmln_pool_strdup(pool, found.items[0]);
+			return 0;
+		}
+		kmln_buf_str(&folder, "../");
+	}
+	return kmln_fail(
+		err, KMLN_EUSAGE, "no project file (*.kmln) here or above; -f FILE names one");
+}
+
+static bool has_image(void *data, const char *name, bool is_template)
+{
+	struct kmln_loaded *loaded = data;
+
+	return kmln_image_find(loaded->pool, loaded->folder, name, is_template);
+}
+
+static bool has_platform(void *data, const char *name, const char **why)
+{
+	const struct kmln_platform *platform = kmln_platform_find(name);
+	struct kmln_loaded *loaded = data;
+	struct kmln_probe probe = {0};
+	struct kmln_error err;
+
+	if (!platform || platform->probe(loaded->pool, &probe, &err) < 0)
+		return false;
+	*why = probe.reason;
+	return probe.usable;
+}
+
+int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *argument,
+	bool allow_include, bool here, struct kmln_error *err)
+{
+	const struct kmln_read_options options = {.allow_include = allow_include};
+	const struct kmln_surroundings surroundings = {loaded, has_image, has_platform};
+	const char *slash;
+	int r;
+
+	loaded->pool = kmln_pool_new();
+	r = kmln_project_find(loaded->pool, file, argument, &loaded->path, err);
+	if (r < 0)
+		return r;
+	slash = strrchr(loaded->path, '/');
+	loaded->folder = kmln_pool_memdup(
+		loaded->pool, loaded->path, slash ? (size_t)(slash - loaded->path) + 1 : 0);
+	loaded->report.pool = loaded->pool;
+	loaded->syntax = kmln_syntax_new(loaded->pool);
+	r = kmln_project_read(loaded->path, &options, loaded->syntax, &loaded->report, err);
+	if (r < 0)
+		return r;
+	loaded->model = kmln_project_resolve(loaded->pool, loaded->syntax, &loaded->report);
+	if (here)
+		kmln_project_check_here(loaded->model, &surroundings, &loaded->report);
+	return 0;
+}
+
+void kmln_project_complain(struct kmln_report *report)
+{
+	const char *plain = getenv("NO_COLOR");
+	bool color = isatty(2) && !(plain && *plain);
+
+	kmln_report_print(report, color, stderr);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands that take a project file have in common: finding it, reading it, its mistakes.
+ */
+#ifndef KMLN_CLI_PROJECT_H
+#define KMLN_CLI_PROJECT_H
+
+#include "cli/cli.h"
+#include "project/model.h"
+#include "project/read.h"
+#include "project/report.h"
+
+/* -f FILE and --allow-include, for every command that reads a project. */
+#define KMLN_OPT_PROJECT(type) \
+	{"file", 'f', KMLN_OPT_FILE, "FILE", \
+		"the project file, - for standard input (default: the one here or above)", \
+		offsetof(type, file), NULL}, \
+	{ \
+		"allow-include", 0, KMLN_OPT_FLAG, NULL, \
+			"allow includes from outside the project's folder", \
+			offsetof(type, allow_include), NULL \
+	}
+
+/* A project that has been read and resolved. Zeroed before; ends with kmln_loaded_fini(). */
+struct kmln_loaded {
+	struct kmln_pool *pool;
+	const char *path; /* of the file; "-": standard input */
+	const char *folder; /* that it lies in: "" or ending in a slash */
+	struct kmln_syntax *syntax;
+	struct kmln_report report;
+	struct kmln_model *model; /* NULL only where reading failed */
+};
+#define KMLN_LOADED KMLN_CLEANUP(kmln_loaded_fini)
+void kmln_loaded_fini(struct kmln_loaded *loaded);
+
+/*
+ * The project file: `file` (of -f), else `argument`, else the only *.kmln, or only *.mln, of this
+ * folder or the nearest one above that has any. From the pool.
+ */
+int kmln_project_find(struct kmln_pool *pool, const char *file, const char *argument,
+	const char **path, struct kmln_error *err);
+
+/*
+ * Finds, reads, resolves, and, with `here`, holds it against this host's images and platforms.
+ * Mistakes are in the report; the error is for a file that cannot be read.
+ */
+int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *argument,
+	bool allow_include, bool here, struct kmln_error *err);
+
+/* Shows the mistakes on stderr, in colour on a terminal unless NO_COLOR is set. */
+void kmln_project_complain(struct kmln_report *report);
+
+#endif
