@@ -15,4 +15,6 @@ extern const struct kmln_command kmln_command_boot;
 extern const struct kmln_command kmln_command_validate, kmln_command_fmt;
 extern const struct kmln_command kmln_command_confine;
 
+extern const struct kmln_command kmln_command_export, kmln_command_graph;
+
 #endif

@@ -49,4 +49,7 @@ int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *
 /* Shows the mistakes on stderr, in colour on a terminal unless NO_COLOR is set. */
 void kmln_project_complain(struct kmln_report *report);
 
+/* Writes to a file, which is complete or not there, or, without a name or with "-", to stdout. */
+int kmln_project_write(const char *path, const struct kmln_buf *text, struct kmln_error *err);
+
 #endif

@@ -25,7 +25,7 @@ static size_t columns_for(size_t count, int card_width)
 
 	while (columns * columns * (size_t)card_width < count * 72 * 17 / 10)
 		columns++;
-	return columns < count ? columns : max((int)count, 1);
+	return columns < count || !count ? columns : count;
 }
 
 /* Gives the cards their places in the frame, whose corner is at 0, and the frame its size. */

@@ -59,7 +59,7 @@ static void describe_column(
 		kmln_buf_printf(text, "a number from %llu to %llu",
 			(unsigned long long)column->least, (unsigned long long)column->most);
 	} else {
-		kmln_buf_str(text, kmln_type_name(column->type));
+		kmln_buf_str(text, kmln_type_words(column->type));
 	}
 	if (column->rest)
 		kmln_buf_str(text, "; several with blanks between them");
@@ -163,7 +163,7 @@ static void describe_name(struct kmln_buf *out, const struct kmln_xml_element *e
 {
 	if (kmln_xml_has_name(element))
 		describe_attribute(out, "name",
-			kmln_type_name(element->form == KMLN_XML_USERS
+			kmln_type_words(element->form == KMLN_XML_USERS
 					       ? KMLN_TYPE_USER
 					       : element->keyword->name_type));
 }
