@@ -59,8 +59,9 @@ static void lay_panel(struct kmln_graph_panel *panel, int card_width)
 	int head = kmln_graph_name_width(panel->on ? panel->on->name.text : "on no switch") + 70;
 
 	lay_grid(&panel->grid, card_width, KMLN_GRAPH_PAD + (panel->on ? KMLN_GRAPH_TRUNK : 0),
-		KMLN_GRAPH_HEADER + (*panel->impairment ? KMLN_GRAPH_LINE : 0),
-		panel->on ? KMLN_GRAPH_RAIL : 8);
+		panel->on ? KMLN_GRAPH_HEADER + (*panel->impairment ? KMLN_GRAPH_LINE : 0)
+			  : KMLN_GRAPH_HEADER - 12,
+		panel->on ? KMLN_GRAPH_RAIL : 0);
 	head = max(head, kmln_graph_line_width(panel->what) + 76);
 	head = max(head, kmln_graph_line_width(panel->impairment) + 76);
 	panel->grid.width = max(panel->grid.width, head);
@@ -88,10 +89,15 @@ static void move(struct kmln_graph_grid *grid, int x, int y)
 	grid->y = y;
 }
 
-/* The size of all panels in so many columns. */
+/* About the size of the picture with so many columns of panels. */
 static void measure(const struct kmln_graph_layout *layout, size_t columns, int *width, int *height)
 {
-	*width = *height = 0;
+	int blocks = 0;
+
+	for (size_t b = 0; b < layout->block_count; b++)
+		blocks = max(blocks, layout->blocks[b].grid.height + PANEL_GAP);
+	*width = 0;
+	*height = KMLN_GRAPH_TITLE + blocks;
 	for (size_t c = 0; c < columns; c++) {
 		int widest = 0;
 
@@ -120,7 +126,7 @@ static size_t choose_columns(const struct kmln_graph_layout *layout)
 
 		measure(layout, columns, &width, &height);
 		/* empty corners count against it, too */
-		off = labs(10L * width - 16L * height) +
+		off = labs(9L * width - 16L * height) +
 		      200L * (long)((columns - layout->panel_count % columns) % columns);
 		if (off < least && (layout->panel_count + columns - 1) / columns <= ROWS_MAX) {
 			least = off;
@@ -140,15 +146,21 @@ static struct kmln_graph_panel *panel_of(
 	return &layout->panels[p];
 }
 
-/* A block lies above the first of its panels. */
+/* A block lies above the first of its panels, in the column in the middle of all of them. */
 static void place_rows(struct kmln_graph_layout *layout, size_t columns)
 {
 	for (size_t p = 0; p < layout->panel_count; p++) {
 		layout->panels[p].row = p / columns;
 		layout->panels[p].column = p % columns;
 	}
-	for (size_t b = 0; b < layout->block_count; b++)
-		layout->blocks[b].row = panel_of(layout, layout->blocks[b].on[0])->row;
+	for (size_t b = 0; b < layout->block_count; b++) {
+		struct kmln_graph_block *block = &layout->blocks[b];
+
+		block->row = panel_of(layout, block->on[0])->row;
+		for (size_t s = 0; s < block->on_count; s++)
+			block->column += panel_of(layout, block->on[s])->column;
+		block->column /= block->on_count;
+	}
 }
 
 static void make_wires(struct kmln_graph_layout *layout, struct kmln_pool *pool)
@@ -185,21 +197,39 @@ static int lanes_before(const struct kmln_graph_layout *layout, size_t column)
 	return count;
 }
 
-/* Columns from the left, each as wide as its widest panel, which stands in its middle. */
+/* The blocks of one place, side by side. */
+static int blocks_width(const struct kmln_graph_layout *layout, size_t row, size_t column)
+{
+	int width = 0;
+
+	for (size_t b = 0; b < layout->block_count; b++)
+		if (layout->blocks[b].row == row && layout->blocks[b].column == column)
+			width += layout->blocks[b].grid.width + (width ? PANEL_GAP : 0);
+	return width;
+}
+
+/* Columns from the left, each as wide as its widest panel, or the blocks above one. */
 static void place_columns(struct kmln_graph_layout *layout, size_t columns)
 {
 	int x = KMLN_GRAPH_MARGIN;
 
 	for (size_t c = 0; c < columns; c++) {
-		int widest = 0;
+		int widest = 0, panels = 0;
 
-		for (size_t p = c; p < layout->panel_count; p += columns)
-			widest = max(widest, layout->panels[p].grid.width);
+		for (size_t p = c; p < layout->panel_count; p += columns) {
+			panels = max(panels, layout->panels[p].grid.width);
+			widest = max(widest, blocks_width(layout, p / columns, c));
+		}
+		widest = max(widest, panels);
 		x += lanes_before(layout, c) * TRACK;
-		for (size_t p = c; p < layout->panel_count; p += columns)
-			layout->panels[p].grid.x = x; /* moved when y is known */
-		for (size_t p = c; p < layout->panel_count; p += columns)
-			layout->panels[p].grid.width = widest;
+		for (size_t p = c; p < layout->panel_count; p += columns) {
+			struct kmln_graph_panel *panel = &layout->panels[p];
+
+			panel->column_x = x;
+			panel->column_width = widest;
+			panel->grid.width = panels;
+			panel->x = x + (widest - panels) / 2;
+		}
 		x += widest + PANEL_GAP;
 	}
 	layout->width = x - PANEL_GAP + KMLN_GRAPH_MARGIN;
@@ -211,20 +241,21 @@ static int wish(struct kmln_graph_layout *layout, const struct kmln_graph_block 
 	int sum = 0;
 
 	for (size_t s = 0; s < block->on_count; s++) {
-		const struct kmln_graph_grid *grid = &panel_of(layout, block->on[s])->grid;
+		const struct kmln_graph_panel *panel = panel_of(layout, block->on[s]);
 
-		sum += grid->x + grid->width / 2;
+		sum += panel->x + panel->grid.width / 2;
 	}
 	return sum / (int)block->on_count - block->grid.width / 2;
 }
 
-/* The blocks above one row of panels, side by side; returns how high they are. */
-static int place_blocks(struct kmln_graph_layout *layout, size_t row, int y)
+/* The blocks above one panel, side by side; returns how high they are. */
+static int place_blocks(
+	struct kmln_graph_layout *layout, const struct kmln_graph_panel *panel, int y)
 {
-	int x = KMLN_GRAPH_MARGIN, height = 0;
+	int x = panel->column_x +
+		(panel->column_width - blocks_width(layout, panel->row, panel->column)) / 2;
+	int height = 0;
 
-	for (size_t b = 0; b < layout->block_count; b++)
-		layout->blocks[b].wish = wish(layout, &layout->blocks[b]);
 	for (;;) {
 		struct kmln_graph_block *next = NULL;
 
@@ -232,17 +263,15 @@ static int place_blocks(struct kmln_graph_layout *layout, size_t row, int y)
 		for (size_t b = 0; b < layout->block_count; b++) {
 			struct kmln_graph_block *block = &layout->blocks[b];
 
-			if (block->row == row && !block->grid.y &&
-				(!next || block->wish < next->wish))
+			if (block->row == panel->row && block->column == panel->column &&
+				!block->grid.y && (!next || block->wish < next->wish))
 				next = block;
 		}
 		if (!next)
 			return height;
-		x = max(x, next->wish);
 		move(&next->grid, x, y);
 		x += next->grid.width + PANEL_GAP;
 		height = max(height, next->grid.height);
-		layout->width = max(layout->width, x - PANEL_GAP + KMLN_GRAPH_MARGIN);
 	}
 }
 
@@ -301,15 +330,21 @@ static void reach_panels(struct kmln_graph_layout *layout, struct kmln_pool *poo
 	}
 }
 
-static int by_reach(const void *a, const void *b)
+/* Wires that go to the left lie the higher the further left they begin, and the other way round:
+ * so those that go the same way do not cross. */
+static int height_of(const struct kmln_graph_wire *wire)
 {
-	const struct kmln_graph_wire *const *one = a, *const *two = b;
-	int first = abs((*one)->end_x - (*one)->x), second = abs((*two)->end_x - (*two)->x);
-
-	return (first < second) - (first > second);
+	return wire->end_x < wire->x ? wire->x : INT_MAX - wire->x;
 }
 
-/* Each wire its own tracks above a row: those that go far lie high, so that fewer cross. */
+static int by_height(const void *a, const void *b)
+{
+	const struct kmln_graph_wire *const *one = a, *const *two = b;
+
+	return (height_of(*one) > height_of(*two)) - (height_of(*one) < height_of(*two));
+}
+
+/* Each wire its own tracks above a row. */
 static void lay_tracks(
 	struct kmln_graph_layout *layout, struct kmln_pool *pool, size_t row, int bottom)
 {
@@ -321,7 +356,7 @@ static void lay_tracks(
 	for (size_t w = 0; w < layout->wire_count; w++)
 		if (layout->wires[w].block->row == row || layout->wires[w].panel->row == row)
 			order[count++] = &layout->wires[w];
-	qsort(order, count, sizeof(struct kmln_graph_wire *), by_reach);
+	qsort(order, count, sizeof(struct kmln_graph_wire *), by_height);
 	for (size_t i = 0; i < count; i++, y += TRACK) {
 		if (order[i]->block->row == row)
 			order[i]->track = y;
@@ -333,7 +368,7 @@ static void lay_tracks(
 static void lay_lanes(struct kmln_graph_layout *layout, size_t columns)
 {
 	for (size_t c = 0; c < columns && c < layout->panel_count; c++) {
-		int lane = layout->panels[c].grid.x - PANEL_GAP / 3;
+		int lane = layout->panels[c].column_x - PANEL_GAP / 3;
 
 		for (size_t w = 0; w < layout->wire_count; w++) {
 			struct kmln_graph_wire *wire = &layout->wires[w];
@@ -363,20 +398,20 @@ void kmln_graph_lay_out(
 	place_rows(layout, columns);
 	make_wires(layout, pool);
 	place_columns(layout, columns);
+	for (size_t b = 0; b < layout->block_count; b++)
+		layout->blocks[b].wish = wish(layout, &layout->blocks[b]);
 	for (size_t row = 0; row < rows; row++) {
-		int tracks = tracks_above(layout, row), highest = 0;
+		size_t first = row * columns, behind = first + columns;
+		int tracks = tracks_above(layout, row), highest = 0, blocks = 0;
 
-		y += place_blocks(layout, row, y);
-		y += tracks ? tracks * TRACK + PANEL_GAP : 0;
+		behind = behind < layout->panel_count ? behind : layout->panel_count;
+		for (size_t p = first; p < behind; p++)
+			blocks = max(blocks, place_blocks(layout, &layout->panels[p], y));
+		y += blocks + (tracks ? tracks * TRACK + PANEL_GAP : 0);
 		bottoms[row] = y;
-		for (size_t p = row * columns; p < (row + 1) * columns && p < layout->panel_count;
-			p++) {
-			struct kmln_graph_grid *grid = &layout->panels[p].grid;
-			int x = grid->x;
-
-			grid->x = 0;
-			move(grid, x, y);
-			highest = max(highest, grid->height);
+		for (size_t p = first; p < behind; p++) {
+			move(&layout->panels[p].grid, layout->panels[p].x, y);
+			highest = max(highest, layout->panels[p].grid.height);
 		}
 		y += highest + PANEL_GAP;
 	}

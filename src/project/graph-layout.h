@@ -50,6 +50,8 @@ struct kmln_graph_panel {
 	const char *what, *impairment; /* lines of the head */
 	struct kmln_graph_grid grid;
 	size_t row, column;
+	int x; /* of the frame, before it is moved there */
+	int column_x, column_width;
 	size_t wires, wires_drawn; /* that end at its top */
 };
 
@@ -57,7 +59,7 @@ struct kmln_graph_block {
 	const struct kmln_switch **on; /* at least two, in the order of the model */
 	size_t on_count;
 	struct kmln_graph_grid grid;
-	size_t row; /* of panels, above which it lies */
+	size_t row, column; /* of panels, above which it lies */
 	int wish; /* its x, if it were alone */
 };
 

@@ -303,9 +303,9 @@ void kmln_graph_svg(struct kmln_buf *out, const struct kmln_model *model)
 		draw_panel(&d, &layout.panels[p]);
 	for (size_t b = 0; b < layout.block_count; b++)
 		draw_block(&d, &layout.blocks[b]);
-	for (size_t w = 0; w < layout.wire_count; w++)
-		draw_wire(&d, &layout.wires[w]);
 	for (size_t c = 0; c < layout.card_count; c++)
 		draw_card(&d, &layout.cards[c]);
+	for (size_t w = 0; w < layout.wire_count; w++)
+		draw_wire(&d, &layout.wires[w]);
 	kmln_buf_str(out, "</svg>\n");
 }
