@@ -17,9 +17,7 @@ static void add_content(struct flattening *f, struct kmln_node *node, const char
 	struct kmln_word *word = kmln_syntax_word(
 		f->syntax, node, text, size, from ? from->at : (struct kmln_place){0});
 
-	/* full: whoever asked sees it in the tree */
-	if (word)
-		word->line = node->kind == KMLN_NODE_LINE;
+	word->line = node->kind == KMLN_NODE_LINE;
 }
 
 /* A keyword, or another word that is as it is. */
@@ -32,17 +30,18 @@ static void add_value(struct flattening *f, struct kmln_node *node, const struct
 {
 	KMLN_BUF struct kmln_buf content = {0};
 
-	kmln_word_content(&content, value->text, node->kind == KMLN_NODE_LINE);
+	/* what was taken as it stood can be written as it stood: hashes of passwords */
+	if (value->from && value->from->text == value->text)
+		kmln_buf_str(&content, value->text);
+	else
+		kmln_word_content(&content, value->text, node->kind == KMLN_NODE_LINE);
 	add_content(f, node, content.data, content.size, value->from);
 }
 
 static struct kmln_node *add_node(
 	struct flattening *f, struct kmln_node *parent, enum kmln_node_kind kind)
 {
-	static struct kmln_node spare;
-
-	/* a tree that is full takes what is lost nowhere */
-	return kmln_syntax_node(f->syntax, parent, kind) ?: &spare;
+	return kmln_syntax_node(f->syntax, parent, kind);
 }
 
 /* A block; `name` NULL: without one. */
@@ -217,8 +216,11 @@ static void add_host(
 struct kmln_syntax *kmln_model_syntax(const struct kmln_model *model, struct kmln_pool *pool)
 {
 	struct flattening f = {pool, kmln_syntax_new(pool)};
-	struct kmln_node *global = add_block(&f, f.syntax->root, "global", NULL);
+	struct kmln_node *global;
 
+	/* the model has been held against limits of its own */
+	f.syntax->unlimited = true;
+	global = add_block(&f, f.syntax->root, "global", NULL);
 	add_keywords(&f, global, KMLN_BLOCK_GLOBAL, &model->global, NULL);
 	for (size_t i = 0; i < model->switch_count; i++)
 		add_keywords(&f, add_block(&f, f.syntax->root, "switch", &model->switches[i]->name),

@@ -62,7 +62,8 @@ static void lay_panel(struct kmln_graph_panel *panel, int card_width)
 		panel->on ? KMLN_GRAPH_HEADER + (*panel->impairment ? KMLN_GRAPH_LINE : 0)
 			  : KMLN_GRAPH_HEADER - 12,
 		panel->on ? KMLN_GRAPH_RAIL : 0);
-	head = max(head, kmln_graph_line_width(panel->what) + 76);
+	head = max(head, kmln_graph_line_width(panel->what) + 76 +
+				 (panel->on && kmln_eq(panel->on->uplink.text, "nat") ? 46 : 0));
 	head = max(head, kmln_graph_line_width(panel->impairment) + 76);
 	panel->grid.width = max(panel->grid.width, head);
 }
@@ -248,31 +249,38 @@ static int wish(struct kmln_graph_layout *layout, const struct kmln_graph_block 
 	return sum / (int)block->on_count - block->grid.width / 2;
 }
 
+/* The leftmost block of this place that has not been placed; NULL: all have. */
+static struct kmln_graph_block *next_block(
+	struct kmln_graph_layout *layout, size_t row, size_t column)
+{
+	struct kmln_graph_block *next = NULL;
+
+	for (size_t b = 0; b < layout->block_count; b++) {
+		struct kmln_graph_block *block = &layout->blocks[b];
+
+		/* those that are placed have a y */
+		if (block->row == row && block->column == column && !block->grid.y &&
+			(!next || block->wish < next->wish))
+			next = block;
+	}
+	return next;
+}
+
 /* The blocks above one panel, side by side; returns how high they are. */
 static int place_blocks(
 	struct kmln_graph_layout *layout, const struct kmln_graph_panel *panel, int y)
 {
 	int x = panel->column_x +
 		(panel->column_width - blocks_width(layout, panel->row, panel->column)) / 2;
+	struct kmln_graph_block *block;
 	int height = 0;
 
-	for (;;) {
-		struct kmln_graph_block *next = NULL;
-
-		/* from left to right; those that are placed have a y */
-		for (size_t b = 0; b < layout->block_count; b++) {
-			struct kmln_graph_block *block = &layout->blocks[b];
-
-			if (block->row == panel->row && block->column == panel->column &&
-				!block->grid.y && (!next || block->wish < next->wish))
-				next = block;
-		}
-		if (!next)
-			return height;
-		move(&next->grid, x, y);
-		x += next->grid.width + PANEL_GAP;
-		height = max(height, next->grid.height);
+	while ((block = next_block(layout, panel->row, panel->column))) {
+		move(&block->grid, x, y);
+		x += block->grid.width + PANEL_GAP;
+		height = max(height, block->grid.height);
 	}
+	return height;
 }
 
 /* Wires leave a block in the order of where they go. */

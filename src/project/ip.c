@@ -66,13 +66,14 @@ struct kmln_ip kmln_ip_net(const struct kmln_ip *ip)
 
 bool kmln_ip_inside(const struct kmln_ip *ip, const struct kmln_ip *net)
 {
-	struct kmln_ip probe = *ip;
+	struct kmln_ip probe = *ip, start;
 
 	if (!ip->given || !net->given || ip->family != net->family)
 		return false;
 	probe.bits = net->bits;
 	probe = kmln_ip_net(&probe);
-	return memcmp(probe.bytes, net->bytes, whole(net) / 8) == 0;
+	start = kmln_ip_net(net);
+	return memcmp(probe.bytes, start.bytes, whole(net) / 8) == 0;
 }
 
 struct kmln_ip kmln_ip_broadcast(const struct kmln_ip *ip)

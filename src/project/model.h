@@ -59,6 +59,7 @@ bool kmln_ip_parse(const char *text, struct kmln_ip *ip);
 bool kmln_ip_equal(const struct kmln_ip *a, const struct kmln_ip *b); /* the bits aside */
 /* The net of an address: all bits of the host 0. */
 struct kmln_ip kmln_ip_net(const struct kmln_ip *ip);
+/* Whether the address is in the net of the second one. */
 bool kmln_ip_inside(const struct kmln_ip *ip, const struct kmln_ip *net);
 /* Counts on; false where it goes over the last address there is. */
 bool kmln_ip_count(struct kmln_ip *ip, uint64_t number);

@@ -134,18 +134,16 @@ static void wait_for_series(
 {
 	const struct kmln_model *model = resolving->model;
 
+	if (kmln_eq(host->series, value->text)) {
+		waits_for_itself(resolving, host, value);
+		return;
+	}
 	if (!kmln_resolving_expand(resolving, model->host_count / 4, value->from->at))
 		return;
-	for (size_t i = 0; i < model->host_count; i++) {
-		struct kmln_host *other = model->hosts[i];
-
-		if (!kmln_eq(other->series, value->text))
-			continue;
-		if (other == host)
-			waits_for_itself(resolving, host, value);
-		else if (kmln_resolving_expand(resolving, 1, value->from->at))
-			add_wait(resolving, host, other);
-	}
+	for (size_t i = 0; i < model->host_count; i++)
+		if (kmln_eq(model->hosts[i]->series, value->text) &&
+			kmln_resolving_expand(resolving, 1, value->from->at))
+			add_wait(resolving, host, model->hosts[i]);
 }
 
 static void find_waits(struct kmln_resolving *resolving, struct kmln_host *host)

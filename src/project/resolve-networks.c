@@ -355,6 +355,9 @@ static void find_gateways(struct networks *networks, struct kmln_host *host)
 
 		if (!value->text || !kmln_ip_parse(value->text, &gateway))
 			continue;
+		/* a superclass names the gateway for all its hosts, of which one is the gateway */
+		if (kmln_ip_equal(&gateway, &interface->ip[gateway.family]))
+			continue;
 		interface->gateway[gateway.family] = gateway;
 		has[gateway.family] = true;
 		if (interface->ip[gateway.family].given &&
@@ -363,10 +366,6 @@ static void find_gateways(struct networks *networks, struct kmln_host *host)
 			kmln_report_error(networks->resolving->report, "address-outside",
 				value->from->at, "the gateway is outside the net of `%s`",
 				interface->name.text);
-		else if (kmln_ip_equal(&gateway, &interface->ip[gateway.family]) && !host->index &&
-			 !kmln_value_told(value))
-			kmln_report_error(networks->resolving->report, "address-clash",
-				value->from->at, "`%s` is its own gateway", host->name.text);
 	}
 	/* an uplink leads outside: of the first interface that is on one */
 	for (size_t i = 0; i < host->interface_count; i++)

@@ -200,7 +200,9 @@ static struct kmln_host *new_host(
 	host->name.text = name;
 	host->name.from = from;
 	first = kmln_names_add(&resolving->hosts, name, strlen(name), host);
-	if (first && kmln_eq(first->name.text, name)) {
+	if (first && kmln_value_told(&host->name)) {
+		/* of many hosts of one block the first mistake is enough */
+	} else if (first && kmln_eq(first->name.text, name)) {
 		second(resolving->report, from->at, first->name.from->at, "host", name);
 	} else if (first) {
 		kmln_report_error(resolving->report, "duplicate", from->at,

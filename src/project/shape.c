@@ -15,6 +15,9 @@
 struct shape {
 	struct kmln_syntax *syntax;
 	struct kmln_report *report;
+	/* an item of the file itself whose place is in a block: behind a } too many there are more,
+	 * and the first says it all */
+	const struct kmln_node *astray;
 };
 
 /* What has been seen of one block. */
@@ -127,13 +130,33 @@ static void check_words(struct shape *shape, struct kmln_node *node, uint32_t fi
 	if (column && column->rest && node->count > first)
 		return;
 	if (column && column->name && !column->optional) {
-		kmln_report_error(shape->report, "missing-value",
-			node->words[node->count ? node->count - 1 : 0].at, "`%s` needs %s: %s",
-			keyword, row ? "more words" : "a value",
-			column->type == KMLN_TYPE_CHOICE ? column->name
-							 : kmln_type_words(column->type));
+		struct kmln_place at = node->words[node->count - 1].at;
+
+		if (row)
+			kmln_report_error(shape->report, "missing-value", at,
+				"in `%s` the %s is missing", keyword, column->name);
+		else
+			kmln_report_error(shape->report, "missing-value", at,
+				"`%s` needs a value: %s", keyword,
+				column->type == KMLN_TYPE_CHOICE ? column->choices[0]
+								 : kmln_type_words(column->type));
 		node->broken = true;
 	}
+}
+
+/* Where the block ended that this item may have been meant for. */
+static void note_closed(struct shape *shape, const struct kmln_node *node, enum kmln_block in)
+{
+	const struct kmln_node *before = NULL;
+
+	if (in != KMLN_BLOCK_FILE)
+		return;
+	for (const struct kmln_node *n = node->parent->first; n && n != node; n = n->next)
+		if (n->kind == KMLN_NODE_BLOCK)
+			before = n;
+	if (before && before->count)
+		kmln_report_note(shape->report, before->end, "this } ends `%s`",
+			before->words[before->count - 1].text);
 }
 
 static void unknown(struct shape *shape, struct kmln_node *node, const struct kmln_word *word,
@@ -148,6 +171,13 @@ static void unknown(struct shape *shape, struct kmln_node *node, const struct km
 			"a keyword cannot come from a variable");
 		return;
 	}
+	if (elsewhere && in == KMLN_BLOCK_FILE) {
+		const struct kmln_node *astray = shape->astray;
+
+		shape->astray = node;
+		if (astray && astray->next == node)
+			return;
+	}
 	if (elsewhere) {
 		kmln_report_error(shape->report, "misplaced-word", word->at,
 			"`%s` cannot stand in %s", word->text, kmln_block_name(in));
@@ -157,6 +187,7 @@ static void unknown(struct shape *shape, struct kmln_node *node, const struct km
 					"its place is %s", kmln_block_name(b));
 				break;
 			}
+		note_closed(shape, node, in);
 		return;
 	}
 	for (const struct kmln_keyword *k = NULL; (k = kmln_keyword_next(k));)
@@ -474,7 +505,7 @@ static void check_block(struct shape *shape, struct kmln_node *block)
 
 void kmln_project_shape(struct kmln_syntax *syntax, struct kmln_report *report)
 {
-	struct shape shape = {syntax, report};
+	struct shape shape = {.syntax = syntax, .report = report};
 
 	check_block(&shape, syntax->root);
 }

@@ -40,7 +40,7 @@ struct kmln_node *kmln_syntax_node(
 {
 	struct kmln_node *node;
 
-	if (syntax->nodes >= KMLN_NODES_MAX) {
+	if (syntax->nodes >= KMLN_NODES_MAX && !syntax->unlimited) {
 		syntax->full = true;
 		return NULL;
 	}
@@ -68,7 +68,7 @@ struct kmln_word *kmln_syntax_word(struct kmln_syntax *syntax, struct kmln_node 
 	struct kmln_word *word;
 	size_t count = node->count;
 
-	if (syntax->words >= KMLN_WORDS_MAX) {
+	if (syntax->words >= KMLN_WORDS_MAX && !syntax->unlimited) {
 		syntax->full = true;
 		return NULL;
 	}

@@ -96,6 +96,7 @@ struct kmln_syntax {
 	size_t source_count;
 	struct kmln_node *root; /* never NULL */
 	size_t nodes, words, bytes; /* how much there is, held against the limits above */
+	bool unlimited; /* made of a model, not read: no limit holds */
 	bool full; /* a limit was met (and reported); readers stop */
 };
 

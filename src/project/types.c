@@ -189,12 +189,11 @@ static bool device(const char *text)
 	return n && n <= 15 && isalnum((unsigned char)text[0]) && of_bytes(text, "-_.@");
 }
 
-static bool guest_path(const char *text)
+/* No component is "..". */
+static bool stays(const char *text)
 {
-	if (text[0] != '/')
-		return false;
-	for (const char *p = text; (p = strstr(p, "/..")); p += 3)
-		if (!p[3] || p[3] == '/')
+	for (const char *p = text; (p = strstr(p, "..")); p += 2)
+		if ((p == text || p[-1] == '/') && (!p[2] || p[2] == '/'))
 			return false;
 	return true;
 }
@@ -341,8 +340,10 @@ static bool check(const struct kmln_column *column, const char *text, uint64_t *
 		       of_bytes(text, "+._:-");
 	case KMLN_TYPE_IMAGE:
 		return image(text);
+	case KMLN_TYPE_INSIDE:
+		return *text && text[0] != '/' && stays(text);
 	case KMLN_TYPE_GUEST_PATH:
-		return guest_path(text);
+		return text[0] == '/' && stays(text);
 	case KMLN_TYPE_NUMBER:
 		return kmln_parse_decimal(text, number) && *number >= column->least &&
 		       (!column->most || *number <= column->most);

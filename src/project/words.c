@@ -54,6 +54,7 @@ static const struct {
 	[KMLN_TYPE_SUPERCLASS] = {"the name of a superclass", false},
 	[KMLN_TYPE_IMAGE] = {"the name of an image, or a path", false},
 	[KMLN_TYPE_PATH] = {"a path", false},
+	[KMLN_TYPE_INSIDE] = {"a path below the project's folder, without ..", false},
 	[KMLN_TYPE_GUEST_PATH] = {"an absolute path in the guest, without ..", false},
 	[KMLN_TYPE_NUMBER] = {"a number", false},
 	[KMLN_TYPE_SIZE] = {"a size, like 64M or 1G", false},

@@ -51,6 +51,7 @@ enum kmln_type {
 	KMLN_TYPE_SUPERCLASS, /* refers to a superclass */
 	KMLN_TYPE_IMAGE, /* a root image: the name of one in kmln's folder, or a path */
 	KMLN_TYPE_PATH, /* on the host */
+	KMLN_TYPE_INSIDE, /* below the project's folder: relative, without .. */
 	KMLN_TYPE_GUEST_PATH, /* in the guest: absolute, without .. */
 	KMLN_TYPE_NUMBER, /* from `least` to `most` */
 	KMLN_TYPE_SIZE, /* bytes: 64M, 1G, with MLN's units */

@@ -75,6 +75,27 @@ def corpus_vmdk():
     }
 
 
+def corpus_project():
+    """All examples, all files with mistakes, and what is only of form."""
+    folder = HERE.parent.parent
+    found = {path.stem: path.read_bytes()
+             for path in [*(folder / "examples").glob("*.*ln"), *(HERE.parent / "project").rglob("*.kmln")]}
+    found["form"] = ('\ufeffglobal{project x;# c\r\n$a=b;$[c] = "d e"\n}#e\nhost{a{}b{mount{/a /b ext4 "x y"}}}\n'
+                     'superclass s { startup{ f() { echo "${1}"; } # x\n} remove users\n replace shutdown {} }\n')
+    found["broken"] = 'host { "a\n}\n} \\q ${x} $[ a"b a#b host x { switch y {\n\x01\xff'
+    return found
+
+
+def corpus_variables():
+    return {
+        "word": "\0a$a$[b]\\$c\\\\",
+        "lenient": "\2$6$salt$hash",
+        "line": "\1echo \\; $a ${b} $[a]x \\$a \\\\$a",
+        "values": "\0$a = $b$b\n$b = $[c]\n$c = x y",
+        "circle": "\0$a = $b\n$b = $[a]\n$c = $c",
+    }
+
+
 def corpus_fstab():
     return {
         "uml": guest_file("systemd", "/etc/fstab"),

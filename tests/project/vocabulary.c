@@ -44,6 +44,7 @@ static const char *const types[KMLN_TYPES] = {
 	[KMLN_TYPE_SUPERCLASS] = "superclass",
 	[KMLN_TYPE_IMAGE] = "image",
 	[KMLN_TYPE_PATH] = "path",
+	[KMLN_TYPE_INSIDE] = "inside",
 	[KMLN_TYPE_GUEST_PATH] = "guest-path",
 	[KMLN_TYPE_NUMBER] = "number",
 	[KMLN_TYPE_SIZE] = "size",
