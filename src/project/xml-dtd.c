@@ -164,8 +164,8 @@ static void describe_name(struct kmln_buf *out, const struct kmln_xml_element *e
 	if (kmln_xml_has_name(element))
 		describe_attribute(out, "name",
 			kmln_type_words(element->form == KMLN_XML_USERS
-					       ? KMLN_TYPE_USER
-					       : element->keyword->name_type));
+						? KMLN_TYPE_USER
+						: element->keyword->name_type));
 }
 
 static void describe_help(struct kmln_buf *out, const struct kmln_xml_element *element)

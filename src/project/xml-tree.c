@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/nearest.h"
-#include "base/utf8.h"
 #include "project/lex.h"
 #include "project/shape.h"
 #include "project/xml-names.h"
@@ -38,142 +37,6 @@ static struct kmln_xml_place place_of(const struct kmln_xml_reader *r, const xml
 	return kmln_xml_place_of(r->source, node);
 }
 
-/* --- words */
-
-/* An element's name with its prefix, which none of ours has. */
-static const char *name_of(struct kmln_xml_reader *r, const xmlNode *node)
-{
-	if (!node->ns || !node->ns->prefix)
-		return (const char *)node->name;
-	return kmln_pool_printf(
-		r->syntax->pool, "%s:%s", (const char *)node->ns->prefix, (const char *)node->name);
-}
-
-/* Bytes that got in by character references, which no text can hold. */
-static bool good_bytes(struct kmln_xml_reader *r, const char *text, struct kmln_place at)
-{
-	for (const char *p = text; *p;) {
-		size_t n = *p == '\t' ? 1 : kmln_utf8_printable(p);
-
-		if (!n) {
-			kmln_report_error(r->report, "bad-byte", at,
-				*p == '\n' ? "a line end inside a word"
-					   : "control character: \\x%02x",
-				(unsigned char)*p);
-			return false;
-		}
-		p += n;
-	}
-	if (strlen(text) <= KMLN_LINE_MAX)
-		return true;
-	kmln_report_error(r->report, "too-long", at, "a word of %zu bytes: the limit is %u",
-		strlen(text), KMLN_LINE_MAX);
-	return false;
-}
-
-/* Each $[ must be a variable, as in text. */
-static void check_variables(struct kmln_xml_reader *r, const char *text, struct kmln_place at)
-{
-	for (const char *p = text; (p = strpbrk(p, "\\$")); p++) {
-		size_t n;
-
-		if (*p == '\\' && p[1]) {
-			p++;
-			continue;
-		}
-		n = p[0] == '$' && p[1] == '[' ? kmln_variable_name(p + 2) : 1;
-		if (!n || (p[0] == '$' && p[1] == '[' && p[2 + n] != ']')) {
-			kmln_report_error(r->report, "bad-variable", at,
-				"$[ begins a variable, like $[name]; a dollar sign alone is \\$");
-			return;
-		}
-	}
-}
-
-static void add_raw(struct kmln_xml_reader *r, struct kmln_node *node, const char *text,
-	size_t size, struct kmln_place at, bool line)
-{
-	struct kmln_word *word =
-		r->syntax->full ? NULL : kmln_syntax_word(r->syntax, node, text, size, at);
-
-	if (word)
-		word->line = line;
-}
-
-/* What text has between quotes: a quote alone and a backslash at the end need one before them. */
-static void add_word(
-	struct kmln_xml_reader *r, struct kmln_node *node, const char *text, struct kmln_place at)
-{
-	KMLN_BUF struct kmln_buf content = {0};
-
-	if (!good_bytes(r, text, at)) {
-		text = "";
-		node->broken = true;
-	}
-	check_variables(r, text, at);
-	kmln_buf_add(&content, "", 0);
-	for (const char *p = text; *p; p++) {
-		if (*p == '\\' && p[1]) {
-			kmln_buf_add(&content, p++, 1);
-		} else if (*p == '\\' || *p == '"') {
-			kmln_buf_str(&content, "\\");
-		}
-		kmln_buf_add(&content, p, 1);
-	}
-	add_raw(r, node, content.data, content.size, at, false);
-}
-
-static void add_name(
-	struct kmln_xml_reader *r, struct kmln_node *node, const char *name, struct kmln_place at)
-{
-	add_raw(r, node, name, strlen(name), at, false);
-}
-
-/* A list: words with blanks between them, in double quotes where they hold some. */
-static void add_list(
-	struct kmln_xml_reader *r, struct kmln_node *node, const char *text, struct kmln_place at)
-{
-	bool exact = at.length == strlen(text);
-	const char *p = text + strspn(text, " \t\n\r");
-
-	while (*p) {
-		bool quoted = *p == '"';
-		const char *from = p + quoted, *to = from;
-		KMLN_FREE char *word = NULL;
-		struct kmln_place there = at;
-
-		while (*to && !(quoted ? *to == '"' : !!strchr(" \t\n\r", *to)))
-			to += quoted && *to == '\\' && to[1] ? 2 : 1;
-		if (exact) {
-			there.column += (uint32_t)(from - text);
-			there.length = (uint32_t)(to - from);
-		}
-		word = kmln_printf("%.*s", (int)(to - from), from);
-		add_word(r, node, word, there);
-		p = to + (quoted && *to);
-		p += strspn(p, " \t\n\r");
-	}
-}
-
-/* The text of an attribute or element; it may hold no reference to an entity. */
-static char *text_of(struct kmln_xml_reader *r, const xmlNode *node, struct kmln_place at)
-{
-	xmlChar *content = NULL;
-	char *text;
-
-	for (const xmlNode *child = node->children; child; child = child->next)
-		if (child->type == XML_ENTITY_REF_NODE) {
-			kmln_report_error(r->report, "xml-entity", at,
-				"documents have no entities of their own: `&%s;`",
-				(const char *)child->name);
-			return kmln_strdup("");
-		}
-	content = xmlNodeGetContent(node);
-	text = kmln_strdup(content ? (const char *)content : "");
-	xmlFree(content);
-	return text;
-}
-
 /* --- attributes */
 
 /* The attributes of an element that have been asked for. */
@@ -194,14 +57,14 @@ static bool take_attribute(struct kmln_xml_reader *r, const xmlNode *element,
 	if (!attribute) {
 		if (needed) {
 			kmln_xml_invalid(r, "xml-attribute", place_of(r, element).name,
-				"<%s> needs the attribute `%s`", name_of(r, element), name);
+				"<%s> needs the attribute `%s`", kmln_xml_name(r, element), name);
 			node->broken = true;
 		}
 		return false;
 	}
-	text = text_of(
+	text = kmln_xml_content(
 		r, (const xmlNode *)attribute, place_of(r, (const xmlNode *)attribute).value);
-	add_word(r, node, text, place_of(r, (const xmlNode *)attribute).value);
+	kmln_xml_add_word(r, node, text, place_of(r, (const xmlNode *)attribute).value);
 	return true;
 }
 
@@ -217,7 +80,7 @@ static void unknown_attribute(struct kmln_xml_reader *r, const xmlNode *element,
 	while ((keyword = kmln_xml_attribute_next(block, keyword)))
 		kmln_nearest_offer(&nearest, keyword->name);
 	kmln_xml_invalid(r, "xml-attribute", place_of(r, (const xmlNode *)attribute).name,
-		"<%s> has no attribute `%s`", name_of(r, element), name);
+		"<%s> has no attribute `%s`", kmln_xml_name(r, element), name);
 	kmln_report_suggest(r->report, nearest.name);
 	keyword = kmln_keyword_find(block, name, false);
 	if (keyword && keyword->standing == KMLN_STANDING_REFUSED)
@@ -234,7 +97,7 @@ static void check_attributes(struct kmln_xml_reader *r, const xmlNode *element,
 	for (const xmlNs *ns = element->nsDef; ns; ns = ns->next)
 		kmln_xml_invalid(r, "xml-attribute", place_of(r, element).name,
 			"<%s> stands in a name space; kmln's elements are in none",
-			name_of(r, element));
+			kmln_xml_name(r, element));
 	for (const xmlAttr *a = element->properties; a; a = a->next) {
 		const char *const *k = known;
 		const struct kmln_keyword *keyword =
@@ -266,15 +129,15 @@ static void read_attributes(struct kmln_xml_reader *r, const xmlNode *element,
 		node = kmln_syntax_node(r->syntax, block, KMLN_NODE_ITEM);
 		if (!node)
 			return;
-		add_name(r, node, keyword->name, at.name);
-		text = text_of(r, attribute, at.value);
+		kmln_xml_add_name(r, node, keyword->name, at.name);
+		text = kmln_xml_content(r, attribute, at.value);
 		if (keyword->shape == KMLN_SHAPE_FLAG) {
 			if (!kmln_eq(text, "on"))
-				add_word(r, node, text, at.value);
+				kmln_xml_add_word(r, node, text, at.value);
 		} else if (keyword->columns[0].rest) {
-			add_list(r, node, text, at.value);
+			kmln_xml_add_list(r, node, text, at.value);
 		} else if (*text || !keyword->columns[0].optional) {
-			add_word(r, node, text, at.value);
+			kmln_xml_add_word(r, node, text, at.value);
 		}
 	}
 }
@@ -293,7 +156,7 @@ static void no_text(struct kmln_xml_reader *r, const xmlNode *element, const xml
 	}
 	if (text && text[strspn(text, " \t\r\n")])
 		kmln_xml_invalid(r, "xml-text", place_of(r, element).name,
-			"<%s> holds elements only, and no text", name_of(r, element));
+			"<%s> holds elements only, and no text", kmln_xml_name(r, element));
 }
 
 /* An element that holds words or nothing: other elements in it are none of it. */
@@ -304,26 +167,27 @@ static void no_elements(struct kmln_xml_reader *r, const xmlNode *element, bool 
 
 		if (n->type == XML_ELEMENT_NODE)
 			kmln_xml_invalid(r, "xml-element", place_of(r, n).name,
-				"<%s> cannot stand in <%s>", name_of(r, n), name_of(r, element));
+				"<%s> cannot stand in <%s>", kmln_xml_name(r, n),
+				kmln_xml_name(r, element));
 		else if (!text && (blank || n->type == XML_ENTITY_REF_NODE))
 			kmln_xml_invalid(r, "xml-text", place_of(r, element).name,
-				"<%s> holds nothing", name_of(r, element));
+				"<%s> holds nothing", kmln_xml_name(r, element));
 	}
 }
 
 static void read_line(struct kmln_xml_reader *r, const xmlNode *element, struct kmln_node *node)
 {
 	const struct kmln_place at = place_of(r, element).value;
-	KMLN_FREE char *text = text_of(r, element, at);
+	KMLN_FREE char *text = kmln_xml_content(r, element, at);
 	size_t from = strspn(text, " \t"), to = strlen(text);
 
 	while (to > from && strchr(" \t", text[to - 1]))
 		to--;
 	text[to] = '\0';
-	if (!good_bytes(r, text, at))
+	if (!kmln_xml_good_bytes(r, text, at))
 		text[from = 0] = '\0';
 	node->indent = from ? kmln_pool_memdup(r->syntax->pool, text, from) : NULL;
-	add_raw(r, node, text + from, strlen(text + from), at, true);
+	kmln_xml_add_raw(r, node, text + from, strlen(text + from), at, true);
 	check_attributes(r, element, KMLN_BLOCK_KINDS, NULL);
 	no_elements(r, element, true);
 }
@@ -337,12 +201,12 @@ static void read_row(struct kmln_xml_reader *r, const xmlNode *element, struct k
 
 	if (!columns[1].name) {
 		const struct kmln_place at = place_of(r, element).value;
-		KMLN_FREE char *text = text_of(r, element, at);
+		KMLN_FREE char *text = kmln_xml_content(r, element, at);
 
 		if (columns->rest)
-			add_list(r, node, text, at);
+			kmln_xml_add_list(r, node, text, at);
 		else
-			add_word(r, node, text, at);
+			kmln_xml_add_word(r, node, text, at);
 		check_attributes(r, element, KMLN_BLOCK_KINDS, NULL);
 		no_elements(r, element, true);
 		return;
@@ -355,9 +219,9 @@ static void read_row(struct kmln_xml_reader *r, const xmlNode *element, struct k
 			kmln_report_error(r->report, "missing-value", place_of(r, a).name,
 				"`%s` needs `%s` as well", columns->name, missing);
 		if (a && columns->rest) {
-			KMLN_FREE char *text = text_of(r, a, place_of(r, a).value);
+			KMLN_FREE char *text = kmln_xml_content(r, a, place_of(r, a).value);
 
-			add_list(r, node, text, place_of(r, a).value);
+			kmln_xml_add_list(r, node, text, place_of(r, a).value);
 		} else if (!take_attribute(r, element, node, columns->name, !columns->optional)) {
 			missing = columns->name;
 		}
@@ -398,7 +262,7 @@ static void read_replace(struct kmln_xml_reader *r, const xmlNode *element,
 		else if (n->type != XML_ELEMENT_NODE && n->type != XML_COMMENT_NODE)
 			no_text(r, element, n);
 	}
-	if (count != 1 || !kmln_xml_find(&inside, name_of(r, only), &kind)) {
+	if (count != 1 || !kmln_xml_find(&inside, kmln_xml_name(r, only), &kind)) {
 		kmln_xml_invalid(r, "xml-element", place_of(r, only ? only : element).name,
 			"<replace> holds one list or block of lines");
 		return;
@@ -407,8 +271,8 @@ static void read_replace(struct kmln_xml_reader *r, const xmlNode *element,
 	if (!node)
 		return;
 	node->end = place_of(r, element).name;
-	add_name(r, node, KMLN_WORD_REPLACE, place_of(r, element).name);
-	add_name(r, node, kind.name, place_of(r, only).name);
+	kmln_xml_add_name(r, node, KMLN_WORD_REPLACE, place_of(r, element).name);
+	kmln_xml_add_name(r, node, kind.name, place_of(r, only).name);
 	read_block(r, only, node, &kind, &inside);
 }
 
@@ -506,7 +370,7 @@ static void read_element(struct kmln_xml_reader *r, const xmlNode *element,
 	node->blank_before = blank_before;
 	node->end = place_of(r, element).name;
 	if (first)
-		add_name(r, node, first, place_of(r, element).name);
+		kmln_xml_add_name(r, node, first, place_of(r, element).name);
 	if (as == KMLN_NODE_LINE)
 		read_line(r, element, node);
 	else if (as == KMLN_NODE_VARIABLE)
@@ -530,12 +394,12 @@ static bool offer(void *data, const struct kmln_xml_element *element)
 static void unknown_element(struct kmln_xml_reader *r, const xmlNode *parent,
 	const xmlNode *element, const struct kmln_xml_inside *inside)
 {
-	struct kmln_nearest nearest = {.word = name_of(r, element)};
+	struct kmln_nearest nearest = {.word = kmln_xml_name(r, element)};
 	const struct kmln_keyword *keyword;
 
 	kmln_xml_elements(inside, offer, &nearest);
 	kmln_xml_invalid(r, "xml-element", place_of(r, element).name, "<%s> cannot stand in <%s>",
-		name_of(r, element), name_of(r, parent));
+		kmln_xml_name(r, element), kmln_xml_name(r, parent));
 	keyword = kmln_keyword_find(inside->block, nearest.word, true);
 	if (keyword && keyword->standing == KMLN_STANDING_REFUSED)
 		kmln_report_note(r->report, (struct kmln_place){0}, "`%s` is not supported: %s",
@@ -594,7 +458,7 @@ static void read_children(struct kmln_xml_reader *r, const xmlNode *element,
 		} else if (n->type != XML_ELEMENT_NODE) {
 			no_text(r, element, n);
 			space = n->type == XML_TEXT_NODE ? n : NULL;
-		} else if (!kmln_xml_find(inside, name_of(r, n), &kind)) {
+		} else if (!kmln_xml_find(inside, kmln_xml_name(r, n), &kind)) {
 			unknown_element(r, element, n, inside);
 		} else if (kind.form == KMLN_XML_REPLACE) {
 			read_replace(r, n, block, inside);
@@ -614,9 +478,10 @@ void kmln_xml_tree(struct kmln_xml_reader *r, const xmlNode *root, struct kmln_n
 	static const char *const known[] = {"format", NULL};
 	const xmlAttr *format = find_attribute(root, "format");
 
-	if (!kmln_eq(name_of(r, root), KMLN_XML_ROOT)) {
+	if (!kmln_eq(kmln_xml_name(r, root), KMLN_XML_ROOT)) {
 		kmln_xml_invalid(r, "xml-root", place_of(r, root).name,
-			"the root of a project is <%s>, not <%s>", KMLN_XML_ROOT, name_of(r, root));
+			"the root of a project is <%s>, not <%s>", KMLN_XML_ROOT,
+			kmln_xml_name(r, root));
 		return;
 	}
 	check_attributes(r, root, KMLN_BLOCK_KINDS, known);
@@ -626,7 +491,7 @@ void kmln_xml_tree(struct kmln_xml_reader *r, const xmlNode *root, struct kmln_n
 			KMLN_XML_FORMAT);
 	} else {
 		const struct kmln_place at = place_of(r, (const xmlNode *)format).value;
-		KMLN_FREE char *text = text_of(r, (const xmlNode *)format, at);
+		KMLN_FREE char *text = kmln_xml_content(r, (const xmlNode *)format, at);
 
 		if (!kmln_eq(text, KMLN_XML_FORMAT))
 			kmln_xml_invalid(r, "xml-attribute", at,
