@@ -175,6 +175,13 @@ static void on_error(void *data, xmlErrorPtr error)
 	if (document->refusal || document->wrong || error->level < XML_ERR_ERROR)
 		return;
 	document->wrong = true;
+	/* its limit is 256, and its advice to have none */
+	if (error->message && kmln_starts(error->message, "Excessive depth")) {
+		kmln_report_error(reader->report, "too-deep",
+			place_at(reader->source, error->line, error->int2),
+			"elements are nested too deep");
+		return;
+	}
 	kmln_report_error(reader->report, "xml-syntax",
 		place_at(reader->source, error->line, error->int2),
 		"this is no well-formed XML: %s", words_of(reader->report->pool, error->message));
@@ -302,13 +309,13 @@ void kmln_xml_parse(struct kmln_syntax *syntax, struct kmln_report *report,
 		.data = data,
 	};
 	size_t errors = report->errors;
-	xmlDocPtr document;
+	xmlDocPtr document = NULL;
 
-	/* bytes that no text may hold are none for libxml2 to see */
-	if (!kmln_lex_check(report, source) || report->errors > errors || !good_prolog(&reader))
-		return;
 	xmlSetExternalEntityLoader(deny);
-	document = parse(&reader);
+	/* bytes that no text may hold are none for libxml2 to see */
+	if (kmln_lex_check(report, source) && report->errors == errors && good_prolog(&reader))
+		document = parse(&reader);
+	parent->broken = !document;
 	if (!document)
 		return;
 	kmln_xml_place_all(syntax->pool, source, document);

@@ -146,7 +146,8 @@ static void read_attributes(struct kmln_xml_reader *r, const xmlNode *element,
 
 static void no_text(struct kmln_xml_reader *r, const xmlNode *element, const xmlNode *node)
 {
-	const char *text = (const char *)node->content;
+	bool is_text = node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE;
+	const char *text = is_text ? (const char *)node->content : NULL;
 
 	if (node->type == XML_ENTITY_REF_NODE) {
 		kmln_report_error(r->report, "xml-entity", place_of(r, element).name,
@@ -385,22 +386,30 @@ static void read_element(struct kmln_xml_reader *r, const xmlNode *element,
 		read_block(r, element, node, kind, inside);
 }
 
+/* What an element's name may have been meant to be. */
+struct guess {
+	struct kmln_nearest nearest;
+	struct kmln_pool *pool;
+};
+
 static bool offer(void *data, const struct kmln_xml_element *element)
 {
-	kmln_nearest_offer(data, element->name);
+	struct guess *guess = data;
+
+	kmln_nearest_offer(&guess->nearest, kmln_pool_strdup(guess->pool, element->name));
 	return true;
 }
 
 static void unknown_element(struct kmln_xml_reader *r, const xmlNode *parent,
 	const xmlNode *element, const struct kmln_xml_inside *inside)
 {
-	struct kmln_nearest nearest = {.word = kmln_xml_name(r, element)};
+	struct guess guess = {{.word = kmln_xml_name(r, element)}, r->syntax->pool};
 	const struct kmln_keyword *keyword;
 
-	kmln_xml_elements(inside, offer, &nearest);
+	kmln_xml_elements(inside, offer, &guess);
 	kmln_xml_invalid(r, "xml-element", place_of(r, element).name, "<%s> cannot stand in <%s>",
 		kmln_xml_name(r, element), kmln_xml_name(r, parent));
-	keyword = kmln_keyword_find(inside->block, nearest.word, true);
+	keyword = kmln_keyword_find(inside->block, guess.nearest.word, true);
 	if (keyword && keyword->standing == KMLN_STANDING_REFUSED)
 		kmln_report_note(r->report, (struct kmln_place){0}, "`%s` is not supported: %s",
 			keyword->name, keyword->why);
@@ -408,7 +417,7 @@ static void unknown_element(struct kmln_xml_reader *r, const xmlNode *parent,
 		kmln_report_note(r->report, (struct kmln_place){0},
 			"it is an attribute: %s=\"...\"", keyword->name);
 	else
-		kmln_report_suggest(r->report, nearest.name);
+		kmln_report_suggest(r->report, guess.nearest.name);
 }
 
 /* <!-- text --> -> "# text", a comment for each of its lines. */
