@@ -22,5 +22,6 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_export,
 	&kmln_command_graph,
 	&kmln_command_confine,
+	&kmln_command_words,
 	NULL,
 };

@@ -245,6 +245,9 @@ static bool further(
 	return false;
 }
 
+/* In an owner: the block only removes what is inherited. */
+#define REMOVED 0x80
+
 /* One item of a value, from the nearest block on; `owner`: which block has the keyword already. */
 static void gather_value(struct kmln_view *view, const struct kmln_chain *chain, size_t level,
 	struct kmln_node *node, unsigned char *owner, char *target)
@@ -254,9 +257,11 @@ static void gather_value(struct kmln_view *view, const struct kmln_chain *chain,
 		node->kind == KMLN_NODE_ITEM && kmln_eq(node->words[0].text, KMLN_WORD_REMOVE);
 	void *member = target + k->offset;
 
-	if (*owner && (*owner != level + 1 || !k->repeated))
+	/* the block's own value counts, also beside a `remove` of the inherited one */
+	if (*owner &&
+		((*owner & ~REMOVED) != level + 1 || removes || !(k->repeated || *owner & REMOVED)))
 		return;
-	*owner = (unsigned char)(level + 1);
+	*owner = (unsigned char)((level + 1) | (removes ? REMOVED : 0));
 	if (removes) {
 		const struct kmln_nearest none = {.word = NULL};
 

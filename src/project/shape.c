@@ -354,6 +354,22 @@ static void check_name(struct shape *shape, struct kmln_node *node, uint32_t at,
 		node->broken = true;
 }
 
+/* MLN's \\; is a semicolon; the one of find -exec stands behind a blank, and needs another
+ * backslash. */
+static void check_escape(struct shape *shape, const struct kmln_node *node, const char *text)
+{
+	const char *p = strstr(text, " \\;");
+	struct kmln_place at = kmln_node_place(node);
+
+	if (!p)
+		return;
+	at.column += (uint32_t)(p + 1 - text);
+	at.length = 2;
+	kmln_report_warning(shape->report, "bad-escape", at,
+		"the shell gets `;` alone: `\\;` is MLN's way to write it");
+	kmln_report_suggest(shape->report, "\\\\;");
+}
+
 /* Shell lines that were not cut out of text by braces must not be able to close their block. */
 static void check_lines(struct shape *shape, const struct kmln_node *block)
 {
@@ -369,6 +385,8 @@ static void check_lines(struct shape *shape, const struct kmln_node *block)
 				"a shell line is one line, and no comment");
 			return;
 		}
+		if (text)
+			check_escape(shape, node, text);
 		if (text && kmln_lex_shell(text, size, &depth) < size) {
 			kmln_report_error(shape->report, "bad-line", kmln_node_place(node),
 				"a } too many in shell lines");
