@@ -142,6 +142,28 @@ enum kmln_xml_prolog kmln_xml_prolog(const struct kmln_source *source, struct km
 	}
 }
 
+bool kmln_xml_short_tags(const struct kmln_source *source, size_t most, struct kmln_place *at)
+{
+	struct scanner scanner = start(source);
+
+	for (;;) {
+		const char *next;
+
+		go_to(&scanner, scanner.at + strcspn(scanner.at, "<"));
+		if (!*scanner.at)
+			return true;
+		if (over_other(&scanner))
+			continue;
+		/* no value may hold a < */
+		next = scanner.at + 1 + strcspn(scanner.at + 1, "<");
+		if ((size_t)(next - scanner.at) > most) {
+			*at = place(&scanner, scanner.at + 1);
+			return false;
+		}
+		go_to(&scanner, next);
+	}
+}
+
 /* One attribute of a start tag; false at the end of the tag. */
 static bool scan_attribute(struct scanner *scanner, struct kmln_xml_place *found, bool *namespace)
 {

@@ -25,6 +25,10 @@ enum kmln_xml_prolog {
 /* `*at` becomes the place of what is wrong. Anything else that is wrong is libxml2's to say. */
 enum kmln_xml_prolog kmln_xml_prolog(const struct kmln_source *source, struct kmln_place *at);
 
+/* False where a start tag with the text behind it is longer than `most` bytes: libxml2 compares
+ * each attribute with each. */
+bool kmln_xml_short_tags(const struct kmln_source *source, size_t most, struct kmln_place *at);
+
 /* Gives each element and attribute its place; the document is the source's, and well-formed. */
 void kmln_xml_place_all(
 	struct kmln_pool *pool, const struct kmln_source *source, xmlDocPtr document);

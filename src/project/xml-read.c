@@ -16,6 +16,9 @@
 #include "project/xml-place.h"
 #include "project/xml-tree.h"
 
+/* Bytes of a start tag. */
+#define TAG_MAX (2 * KMLN_LINE_MAX)
+
 enum refusal { FINE, DOCTYPE, DECLARATION, TOO_MANY };
 
 /* One document that is being read; the parser's user data. */
@@ -121,19 +124,38 @@ static void on_unparsed_entity(void *parser, const xmlChar *name, const xmlChar 
 	on_notation(parser, name, public_id, system_id);
 }
 
-static void on_element(void *parser, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-	int namespace_count, const xmlChar **namespaces, int count, int defaulted,
-	const xmlChar **attributes)
+/* Counts what takes memory; false where it is too much. */
+static bool count(void *parser, size_t parts)
 {
 	struct document *document = ((xmlParserCtxtPtr)parser)->_private;
 
-	document->parts += 1 + (size_t)count + (size_t)namespace_count;
-	if (document->parts > KMLN_XML_PARTS_MAX) {
+	document->parts += parts;
+	if (document->parts > KMLN_XML_PARTS_MAX)
 		refuse(parser, TOO_MANY);
-		return;
-	}
-	xmlSAX2StartElementNs(parser, name, prefix, uri, namespace_count, namespaces, count,
-		defaulted, attributes);
+	return document->parts <= KMLN_XML_PARTS_MAX;
+}
+
+static void on_comment(void *parser, const xmlChar *text)
+{
+	if (count(parser, 1))
+		xmlSAX2Comment(parser, text);
+}
+
+/* None of them means anything. */
+static void on_instruction(void *parser, const xmlChar *target, const xmlChar *data)
+{
+	(void)target;
+	(void)data;
+	count(parser, 1);
+}
+
+static void on_element(void *parser, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+	int namespace_count, const xmlChar **namespaces, int attribute_count, int defaulted,
+	const xmlChar **attributes)
+{
+	if (count(parser, 1 + (size_t)attribute_count + (size_t)namespace_count))
+		xmlSAX2StartElementNs(parser, name, prefix, uri, namespace_count, namespaces,
+			attribute_count, defaulted, attributes);
 }
 
 /* libxml2's words as ours: one line, no full stop. */
@@ -196,7 +218,7 @@ static void report_refusal(const struct document *document)
 
 	if (document->refusal == TOO_MANY) {
 		kmln_report_error(report, "too-many", at,
-			"the document is too big: at most %u elements and attributes",
+			"the document is too big: at most %u elements, attributes and comments",
 			KMLN_XML_PARTS_MAX);
 		return;
 	}
@@ -230,6 +252,8 @@ static xmlDocPtr parse(struct kmln_xml_reader *reader)
 	parser->sax->notationDecl = on_notation;
 	parser->sax->unparsedEntityDecl = on_unparsed_entity;
 	parser->sax->startElementNs = on_element;
+	parser->sax->comment = on_comment;
+	parser->sax->processingInstruction = on_instruction;
 	parser->sax->serror = on_error;
 	tree = xmlCtxtReadMemory(parser, source->text, (int)source->size, source->name, "UTF-8",
 		XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_COMPACT);
@@ -278,7 +302,8 @@ static void validate(struct kmln_xml_reader *reader, xmlDocPtr document)
 	xmlFreeValidCtxt(validator);
 }
 
-static bool good_prolog(struct kmln_xml_reader *reader)
+/* What is wrong with the bytes, before libxml2 sees them. */
+static bool good_bytes(struct kmln_xml_reader *reader)
 {
 	struct kmln_place at;
 
@@ -294,7 +319,11 @@ static bool good_prolog(struct kmln_xml_reader *reader)
 	case KMLN_XML_PROLOG_FINE:
 		break;
 	}
-	return true;
+	if (kmln_xml_short_tags(reader->source, TAG_MAX, &at))
+		return true;
+	kmln_report_error(reader->report, "too-long", at,
+		"a tag and the text behind it of more than %u bytes", TAG_MAX);
+	return false;
 }
 
 void kmln_xml_parse(struct kmln_syntax *syntax, struct kmln_report *report,
@@ -313,7 +342,7 @@ void kmln_xml_parse(struct kmln_syntax *syntax, struct kmln_report *report,
 
 	xmlSetExternalEntityLoader(deny);
 	/* bytes that no text may hold are none for libxml2 to see */
-	if (kmln_lex_check(report, source) && report->errors == errors && good_prolog(&reader))
+	if (kmln_lex_check(report, source) && report->errors == errors && good_bytes(&reader))
 		document = parse(&reader);
 	parent->broken = !document;
 	if (!document)

@@ -224,7 +224,7 @@ static void read_row(struct kmln_xml_reader *r, const xmlNode *element, struct k
 
 			kmln_xml_add_list(r, node, text, place_of(r, a).value);
 		} else if (!take_attribute(r, element, node, columns->name, !columns->optional)) {
-			missing = columns->name;
+			missing = missing ? missing : columns->name;
 		}
 	}
 	check_attributes(r, element, KMLN_BLOCK_KINDS, known);

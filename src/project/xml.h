@@ -20,7 +20,8 @@
 #define KMLN_XML_PUBLIC_ID "-//KMLN//DTD Project 1.0//EN"
 #define KMLN_XML_SYSTEM_ID "kmln-project.dtd"
 
-/* Elements and attributes of one document together: they cost more memory than words do. */
+/* Elements, attributes and comments of one document together: they cost more memory than words do.
+ */
 #define KMLN_XML_PARTS_MAX 600000u
 
 /* Whether a source is XML: by its name, which ends in .xml, or by its first byte that is no blank.
