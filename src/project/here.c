@@ -14,7 +14,7 @@ static const char *const platforms[] = {
 	[KMLN_WISH_CONTAINER] = "container",
 };
 
-/* Each image once, whoever uses it. */
+/* Each image once, whoever uses it; `seen` are those of its kind. */
 static void check_image(const struct kmln_host *host, const struct kmln_surroundings *here,
 	struct kmln_names *seen, struct kmln_report *report)
 {
@@ -53,12 +53,13 @@ static void check_platform(const struct kmln_host *host, const struct kmln_surro
 void kmln_project_check_here(const struct kmln_model *model, const struct kmln_surroundings *here,
 	struct kmln_report *report)
 {
-	struct kmln_names images = {.pool = model->pool};
+	struct kmln_names seen[] = {{.pool = model->pool}, {.pool = model->pool}};
 	bool told[KMLN_COUNT(platforms)] = {false};
 
 	for (size_t i = 0; i < model->host_count; i++) {
 		if (here->has_image)
-			check_image(model->hosts[i], here, &images, report);
+			check_image(model->hosts[i], here, &seen[model->hosts[i]->root_is_template],
+				report);
 		if (here->has_platform)
 			check_platform(model->hosts[i], here, told, report);
 	}

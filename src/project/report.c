@@ -33,6 +33,11 @@ static struct kmln_mistake *add(struct kmln_report *report, bool warning, const 
 	return m;
 }
 
+bool kmln_report_keeps(const struct kmln_report *report)
+{
+	return report->count < KMLN_MISTAKES_MAX;
+}
+
 /* The mistake that notes go to; NULL where the last one was not kept. */
 static struct kmln_mistake *last(struct kmln_report *report)
 {

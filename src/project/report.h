@@ -56,6 +56,8 @@ void kmln_report_warning(struct kmln_report *report, const char *code, struct km
 	const char *fmt, ...) KMLN_PRINTF(4, 5);
 void kmln_report_note(struct kmln_report *report, struct kmln_place at, const char *fmt, ...)
 	KMLN_PRINTF(3, 4);
+/* Whether one more would be kept: where not, nobody needs to look for suggestions. */
+bool kmln_report_keeps(const struct kmln_report *report);
 /* "did you mean `word`?"; NULL does nothing. */
 void kmln_report_suggest(struct kmln_report *report, const char *word);
 

@@ -422,6 +422,11 @@ static void resolve_global(struct kmln_resolving *resolving)
 	for (n = kmln_node_first(root); n && !resolving->global; n = kmln_node_after(root, n))
 		if (n->kind == KMLN_NODE_BLOCK && n->opens == KMLN_BLOCK_GLOBAL)
 			resolving->global = n;
+	n = resolving->global ? kmln_node_first(resolving->global) : NULL;
+	for (; n; n = kmln_node_after(resolving->global, n))
+		if (n->kind == KMLN_NODE_VARIABLE)
+			kmln_names_add(&resolving->variables, n->words[0].text,
+				strlen(n->words[0].text), n);
 	if (resolving->global) {
 		chain.blocks[0] = resolving->global;
 		view.outer = &chain;
@@ -470,6 +475,7 @@ struct kmln_model *kmln_project_resolve(
 		.series = {.pool = pool, .any_case = true},
 		.switches = {.pool = pool, .any_case = true},
 		.classes = {.pool = pool},
+		.variables = {.pool = pool},
 	};
 	struct kmln_model *model = resolving.model;
 
@@ -486,6 +492,8 @@ struct kmln_model *kmln_project_resolve(
 	kmln_resolve_switches(&resolving);
 	kmln_resolve_hosts(&resolving);
 	kmln_resolve_networks(&resolving);
+	for (size_t i = 0; i < KMLN_VARIABLES_DEEP; i++)
+		kmln_buf_fini(&resolving.scratch[i]);
 	model->host_names = resolving.hosts;
 	model->switch_names = resolving.switches;
 	return model;

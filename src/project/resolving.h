@@ -14,8 +14,10 @@
 
 /* Superclasses above a host. */
 #define KMLN_CHAIN_MAX 32
+/* Variables in the values of variables. */
+#define KMLN_VARIABLES_DEEP 16
 /* A small file can ask for endless work; each of these ends it with an error. */
-#define KMLN_LOOKUPS_MAX 20000000u /* variables looked up */
+#define KMLN_LOOKUPS_MAX 5000000u /* variables looked up, long ones counting more */
 #define KMLN_EXPANDED_MAX 5000000u /* items taken over into hosts */
 
 struct kmln_resolving {
@@ -25,7 +27,9 @@ struct kmln_resolving {
 	struct kmln_model *model;
 	struct kmln_node *global; /* NULL: none */
 	struct kmln_names hosts, series, switches, classes;
+	struct kmln_names variables; /* of `global` */
 	uint64_t lookups, expanded;
+	struct kmln_buf scratch[KMLN_VARIABLES_DEEP]; /* values of variables in the making */
 	bool exhausted; /* one of the limits was met, and reported */
 };
 
@@ -40,7 +44,8 @@ struct kmln_view {
 	struct kmln_resolving *resolving;
 	const struct kmln_chain *inner, *outer; /* an interface's, its host's; or NULL */
 	const char *hostname, *index; /* $hostname, $index; NULL: none */
-	const struct kmln_node *open[16]; /* variables whose values are being made */
+	const struct kmln_node
+		*open[KMLN_VARIABLES_DEEP]; /* variables whose values are being made */
 	size_t depth;
 	const struct kmln_word *word; /* the word whose value is wanted */
 };

@@ -190,7 +190,8 @@ static void unknown(struct shape *shape, struct kmln_node *node, const struct km
 		note_closed(shape, node, in);
 		return;
 	}
-	for (const struct kmln_keyword *k = NULL; (k = kmln_keyword_next(k));)
+	for (const struct kmln_keyword *k = NULL;
+		kmln_report_keeps(shape->report) && (k = kmln_keyword_next(k));)
 		if (k->in & (1u << in) && k->standing != KMLN_STANDING_REFUSED)
 			kmln_nearest_offer(&nearest, k->name);
 	kmln_report_error(shape->report, "unknown-word", word->at, "%s has no word `%s`",

@@ -133,8 +133,9 @@ bool kmln_word_varies(const struct kmln_word *word);
 
 /*
  * The value of a word: variables replaced, escapes undone. `look` gives the value of a variable, or
- * NULL where there is none. Appends to `out`. `*missing` becomes the name of the first variable
- * that has no value, from the pool, else NULL; `*missing_at` where it stands.
+ * NULL where there is none. Appends to `out`; what is longer than KMLN_LINE_MAX may be cut.
+ * `*missing` becomes the name of the first variable that has no value, from the pool, else NULL;
+ * `*missing_at` where it stands.
  *
  * In a shell line a bare $name that is no variable stays as it is, and so do ${name}, $1, \$name
  * and everything else of the shell's; $[name] is always kmln's. `lenient` gives an ordinary word

@@ -122,7 +122,8 @@ void kmln_word_expand(struct kmln_pool *pool, const struct kmln_word *word, bool
 
 	*missing = NULL;
 	kmln_buf_add(out, "", 0);
-	while (*p) {
+	/* what is too long is refused by the caller, and need not be made */
+	while (*p && out->size <= KMLN_LINE_MAX) {
 		size_t n = strcspn(p, "\\$");
 
 		kmln_buf_add(out, p, n);

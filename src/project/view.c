@@ -20,24 +20,32 @@ bool kmln_resolving_expand(struct kmln_resolving *resolving, uint64_t items, str
 	return false;
 }
 
-/* The variable of this name in a block. */
-static struct kmln_node *in_block(const struct kmln_node *block, const char *name, size_t size)
+/* The variable of this name in a block of a host; these have few. */
+static struct kmln_node *in_block(struct kmln_resolving *resolving, const struct kmln_node *block,
+	const char *name, size_t size)
 {
-	if (!block || !block->has_variables)
+	unsigned passed = 0;
+
+	if (!block->has_variables)
 		return NULL;
-	for (struct kmln_node *n = kmln_node_first(block); n; n = kmln_node_after(block, n))
+	for (struct kmln_node *n = kmln_node_first(block); n; n = kmln_node_after(block, n)) {
 		if (n->kind == KMLN_NODE_VARIABLE && strncmp(n->words[0].text, name, size) == 0 &&
 			!n->words[0].text[size])
 			return n;
+		/* they may have many, if somebody wants to keep us busy */
+		if (++passed % 16 == 0)
+			resolving->lookups++;
+	}
 	return NULL;
 }
 
-static struct kmln_node *in_chain(const struct kmln_chain *chain, const char *name, size_t size)
+static struct kmln_node *in_chain(struct kmln_resolving *resolving, const struct kmln_chain *chain,
+	const char *name, size_t size)
 {
 	struct kmln_node *found = NULL;
 
 	for (size_t i = 0; chain && !found && i < chain->count; i++)
-		found = in_block(chain->blocks[i], name, size);
+		found = in_block(resolving, chain->blocks[i], name, size);
 	return found;
 }
 
@@ -57,7 +65,7 @@ static const char *variable_value(struct kmln_view *view, struct kmln_node *node
 {
 	struct kmln_report *report = view->resolving->report;
 	struct kmln_word *name = &node->words[0];
-	KMLN_BUF struct kmln_buf value = {0};
+	struct kmln_buf *value;
 
 	for (size_t i = 0; i < view->depth; i++)
 		if (view->open[i] == node) {
@@ -73,30 +81,34 @@ static const char *variable_value(struct kmln_view *view, struct kmln_node *node
 				name->text);
 		return "";
 	}
+	/* who asked takes the value before another one of this depth is made */
+	value = &view->resolving->scratch[view->depth];
+	value->size = 0;
+	kmln_buf_add(value, "", 0);
 	view->open[view->depth++] = node;
-	kmln_buf_add(&value, "", 0);
-	for (uint32_t i = 1; i < node->count && value.size <= KMLN_LINE_MAX; i++) {
+	for (uint32_t i = 1; i < node->count && value->size <= KMLN_LINE_MAX; i++) {
 		struct kmln_word *word = &node->words[i];
 		const char *missing;
 		struct kmln_place at;
 
 		if (i > 1)
-			kmln_buf_str(&value, " ");
+			kmln_buf_str(value, " ");
 		/* a bare $name that is none stays: the value may be for a shell line */
 		kmln_word_expand(
-			view->resolving->pool, word, true, look, view, &value, &missing, &at);
+			view->resolving->pool, word, true, look, view, value, &missing, &at);
 		if (missing && tell(word))
 			kmln_report_error(
 				report, "no-variable", at, "there is no variable `$%s`", missing);
 	}
 	view->depth--;
-	if (value.size > KMLN_LINE_MAX) {
+	if (value->size > KMLN_LINE_MAX) {
 		if (tell(name))
 			kmln_report_error(report, "too-long", name->at,
 				"the value of `$%s` is too long", name->text);
 		return "";
 	}
-	return kmln_pool_strdup(view->resolving->pool, value.data);
+	view->resolving->lookups += value->size / 64;
+	return value->data;
 }
 
 static bool named(const char *name, size_t size, const char *text)
@@ -124,11 +136,11 @@ static const char *look(void *data, const char *name, size_t size)
 		return resolving->model->project;
 	if (named(name, size, "index") && view->index)
 		return view->index;
-	node = in_chain(view->inner, name, size);
+	node = in_chain(resolving, view->inner, name, size);
 	if (!node)
-		node = in_chain(view->outer, name, size);
+		node = in_chain(resolving, view->outer, name, size);
 	if (!node)
-		node = in_block(resolving->global, name, size);
+		node = kmln_names_find(&resolving->variables, name, size);
 	if (!node || node->count < 2)
 		return node ? "" : NULL;
 	/* most values are a word without variables */
@@ -151,9 +163,8 @@ static void undefined(
 {
 	struct kmln_nearest nearest = {.word = missing};
 
-	if (word->reported)
+	if (!tell(word))
 		return;
-	word->reported = true;
 	for (size_t i = 0; view->inner && i < view->inner->count; i++)
 		offer(&nearest, view->inner->blocks[i]);
 	for (size_t i = 0; view->outer && i < view->outer->count; i++)
@@ -189,6 +200,8 @@ const char *kmln_view_value(struct kmln_view *view, struct kmln_word *word, bool
 				"this value is too long");
 		return "";
 	}
+	if (!kmln_resolving_expand(view->resolving, value.size / 64, word->at))
+		return "";
 	return kmln_pool_strdup(view->resolving->pool, value.data);
 }
 
