@@ -63,7 +63,7 @@ class Maker:
         plain = {
             "host-name": lambda: self.fresh("h"),
             "switch-name": lambda: self.fresh("s_."),
-            "class-name": lambda: self.fresh("c.-"),
+            "class-name": lambda: self.fresh("c-x"),
             "device": lambda: self.fresh("eth"),
             "user": lambda: self.fresh("u"),
             "program": lambda: self.fresh("lib+p."),
@@ -134,17 +134,22 @@ class Maker:
             return [Node(f"{k['name']} {self.value(name)}", self.block(k["opens"]))]
         return [Node(k["name"], self.block(k["opens"]))]
 
-    def block(self, kind, share=0.12):
+    def block(self, kind):
         """The items of a block: each keyword that may stand there, perhaps."""
+        places = [k for k in self.keywords if kind in k["in"]]
+        share = 0.12 if len(places) > 30 else 0.4
+        # without these MLN's numbered hosts are none
+        needed = {"superclass", "numhosts", "hostprefix"} if kind == "autoenum" else set()
         found = []
-        for k in self.keywords:
-            if kind in k["in"] and self.random.random() < share:
+        for k in places:
+            if k["name"] in needed or self.random.random() < share:
                 found += self.keyword(k)
         self.random.shuffle(found)
-        if kind in ("global", "switch", "host", "superclass", "network", "autoenum") and self.random.random() < 0.3:
+        if kind in ("switch", "host", "superclass") and self.random.random() < 0.3:
+            found = [n for n in found if not n.text.startswith("group ")]
             name = self.fresh("v")
             found.insert(0, Node(f"${name} = {self.value({'type': 'text'})}"))
-            found.append(Node(f'group "a$[{name}]$name"') if kind != "network" else Node(f"mac ${name}"))
+            found.append(Node(f'group "a$[{name}] ${name}"'))
         return self.comment(found)
 
     def removals(self):
@@ -163,6 +168,11 @@ class Maker:
         children = []
         for name in names:
             block = self.block(word)
+            if name == "sw0":  # one that forwards can come in by
+                block = [n for n in block if n.text.split()[0] in ("delay", "loss", "rate", "owner")]
+                block += [Node("net 10.50.0.0/16"), Node("uplink nat")]
+            if word == "host" and self.random.random() < 0.6:
+                block.append(Node("network in0", [Node("switch sw0")]))
             if word != "switch" and self.classes and not any(c.text.startswith("superclass ") for c in block):
                 # only what stands before, so that there is no circle
                 before = self.classes[:self.classes.index(name)] if name in self.classes else self.classes
@@ -178,7 +188,7 @@ class Maker:
 
     def project(self):
         self.switches = [f"sw{i}" for i in range(self.random.randint(1, 3))]
-        self.classes = [f"class{i}" for i in range(self.random.randint(0, 3))]
+        self.classes = [f"class{i}" for i in range(self.random.randint(1, 3))]
         self.hosts = [f"host{i}" for i in range(self.random.randint(1, 4))]
         whole = [n for n in self.block("global") if not n.text.startswith("project ")]
         return [Node("global", [Node("project random"), *whole]), *self.named("switch", self.switches),
