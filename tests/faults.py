@@ -2,6 +2,7 @@
 """What can happen to kmln at any moment, made to happen at a chosen one: strace counts the system
 calls that change something, and at the Nth it kills the process or lets the call fail."""
 
+import os
 import re
 import signal
 import subprocess
@@ -19,11 +20,18 @@ def _as_from_a_terminal():
         signal.signal(number, signal.SIG_DFL)
 
 
+def _surroundings(env):
+    """LeakSanitizer traces the process itself at its end, and only one may."""
+    sanitizer = runner.sanitizer_env()
+    sanitizer["ASAN_OPTIONS"] = sanitizer["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0")
+    return {**os.environ, **sanitizer, **{k: str(v) for k, v in env.items()}}
+
+
 def _strace(options, argv, env, timeout):
     return subprocess.run([runner.need_program("strace", "strace"), "-qq", "-o", "/dev/null", *options, "--",
                            *map(str, argv)], capture_output=True, text=True, timeout=timeout,
                           preexec_fn=_as_from_a_terminal,
-                          env={**runner.os.environ, **runner.sanitizer_env(), **{k: str(v) for k, v in env.items()}})
+                          env=_surroundings(env))
 
 
 def count(argv, calls, env, timeout=120):
@@ -32,7 +40,7 @@ def count(argv, calls, env, timeout=120):
     done = subprocess.run([runner.need_program("strace", "strace"), "-qq", "-c", "-e", "trace=" + ",".join(calls),
                            "-o", "/dev/stdout", "--", *map(str, argv)], capture_output=True, text=True,
                           timeout=timeout,
-                          env={**runner.os.environ, **runner.sanitizer_env(), **{k: str(v) for k, v in env.items()}})
+                          env=_surroundings(env))
     assert done.returncode == 0, (done.stdout, done.stderr)
     # % time, seconds, usecs/call, calls, errors where there were any, name
     rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", done.stdout, re.M)

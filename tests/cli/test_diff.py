@@ -332,7 +332,7 @@ def test_loops_and_depths(kmln, tmp_path):
 
 def test_memory(guest):
     """However many entries are the same."""
-    assert images.peak_memory("diff", guest("awkward"), guest("awkward")) <= 16_000
+    images.within(16_000, "diff", guest("awkward"), guest("awkward"))
 
 
 @pytest.mark.parametrize("form", ["qcow2", "vmdk"])
@@ -354,7 +354,7 @@ def test_debian(diff, guest):
     result = diff(guest("systemd"), guest("sysvinit"))
     assert said(result) == judged(guest("systemd"), guest("sysvinit"))
     assert {p["name"] for p in result["packages"]} >= {"systemd", "sysvinit-core"}
-    assert images.peak_memory("ls", "-Rsx", guest("systemd")) <= 32_000
+    images.within(32_000, "ls", "-Rsx", guest("systemd"))
 
 
 def test_wrong_sources(kmln, guest, tmp_path):

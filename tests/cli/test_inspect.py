@@ -381,7 +381,7 @@ def test_shared(inspect, guest, tmp_path):
 @pytest.mark.parametrize("init", ["systemd", "sysvinit"])
 def test_memory(guest, init):
     """20 MB at most, whatever the image's size."""
-    assert 1000 < images.peak_memory("inspect", guest(init), "--format", "json") <= 20_000
+    images.within(20_000, "inspect", guest(init), "--format", "json")
 
 
 def test_ordinary_user(kmln, guest, ordinary_user):

@@ -8,7 +8,6 @@ import time
 import pytest
 
 import images
-import trees
 from trees import Link
 
 
@@ -137,7 +136,7 @@ def test_uki_broken_heads(facts_of):
     facts = facts_of(files)
     assert time.monotonic() - began < 10
     assert facts["boot_entries"] == [] and facts["notes"] == []
-    assert images.peak_memory("inspect", facts_of.image) < 64_000
+    images.within(64_000, "inspect", facts_of.image)
 
 
 # --- kernels

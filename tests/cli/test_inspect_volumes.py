@@ -237,7 +237,7 @@ def test_lvm_hostile(inspect, tmp_path, place, problem):
     image.write_bytes(lvm(**place))
     found, = inspect(image)["volumes"]
     assert found["problem"] == problem and len(found["members"]) <= 1000
-    assert images.peak_memory("inspect", image) < 64_000
+    images.within(64_000, "inspect", image)
 
 
 # --- md

@@ -352,6 +352,5 @@ def test_in_place(convert, box, guest, tmp_path, form):
 def test_memory(guest, tmp_path, kit_home):
     """A boot disk with kernel and all: no more than any conversion."""
     for form in ("uefi", "disk"):
-        peak = images.peak_memory("convert", guest("systemd"), "--to", "kvm", "-o",
-                                  tmp_path / f"{form}.raw", "--boot", form, env={"KMLN_HOME": kit_home})
-        assert 1000 < peak <= 64_000, form
+        images.within(64_000, "convert", guest("systemd"), "--to", "kvm", "-o",
+                      tmp_path / f"{form}.raw", "--boot", form, env={"KMLN_HOME": kit_home})

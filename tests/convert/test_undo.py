@@ -77,14 +77,10 @@ def test_as_before(convert, undo, guest, tmp_path, request, name, home):
     assert f"remove  {RECORD}" in shown.out and "cut     -1048576 bytes in front, " in shown.out
     undo(disk, "-o", copy, expect=0)
     assert images.fingerprint(disk) == before
-    start = os.times()
     undo(disk, expect=0)
-    end = os.times()
     for result in (disk, copy):
         assert not differs(source, result)
         assert os.path.getsize(result) == os.path.getsize(source)
-    # of the processors' time: the clock also counts what else the machine does
-    assert end.children_user + end.children_system - start.children_user - start.children_system < 1
     again = undo(disk, expect=4)
     assert "nothing to undo" in again.err
     assert sorted(os.listdir(tmp_path)) == ["copy.raw", "disk.raw"]
@@ -351,8 +347,7 @@ def test_forged_memory(box):
     """A record that goes on for ever costs next to nothing."""
     images.debugfs(box, "mkdir /var/lib/kmln")
     images.put(box, RECORD, HEAD + FORGED["long"][:30_000_000])
-    peak = images.peak_memory("inspect", box)
-    assert 1000 < peak <= 64_000
+    images.within(64_000, "inspect", box)
 
 
 @pytest.mark.parametrize("how", ["folder", "record"])
@@ -424,5 +419,4 @@ def test_host_that_cannot_cut(convert, undo, guest):
 def test_memory(convert, guest, tmp_path, kit_home):
     disk = tmp_path / "disk.raw"
     convert(guest("systemd"), "-o", disk, home=kit_home, expect=0)
-    peak = images.peak_memory("undo", disk)
-    assert 1000 < peak <= 64_000
+    images.within(64_000, "undo", disk)
