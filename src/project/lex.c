@@ -145,9 +145,11 @@ static void quoted_word(struct kmln_lexer *lexer, struct kmln_buf *content)
 				: 1;
 	if (kmln_lex_line_ends(lexer)) {
 		const char *text;
+		size_t size;
 
 		lexer->at = start + 1;
-		kmln_buf_add(content, text, kmln_lex_rest(lexer, &text));
+		size = kmln_lex_rest(lexer, &text);
+		kmln_buf_add(content, text, size);
 		kmln_report_error(lexer->report, "open-quote", kmln_lex_place(lexer, start, 1),
 			"the quote is not closed on its line");
 		return;

@@ -13,6 +13,7 @@
 /* Of a source line so much is shown. */
 #define SHOWN 160
 
+KMLN_PRINTF(5, 0)
 static struct kmln_mistake *add(struct kmln_report *report, bool warning, const char *code,
 	struct kmln_place at, const char *fmt, va_list args)
 {
