@@ -209,7 +209,26 @@ static int blocks_width(const struct kmln_graph_layout *layout, size_t row, size
 	return width;
 }
 
-/* Columns from the left, each as wide as its widest panel, or the blocks above one. */
+/* Makes room for the blocks above a single row of panels, which stays in the middle. */
+static void widen(struct kmln_graph_layout *layout)
+{
+	int wanted = 2 * KMLN_GRAPH_MARGIN - PANEL_GAP;
+	int shift;
+
+	for (size_t b = 0; b < layout->block_count; b++)
+		wanted += layout->blocks[b].grid.width + PANEL_GAP;
+	if (wanted <= layout->width)
+		return;
+	shift = (wanted - layout->width) / 2;
+	layout->width = wanted;
+	for (size_t p = 0; p < layout->panel_count; p++) {
+		layout->panels[p].x += shift;
+		layout->panels[p].column_x += shift;
+	}
+}
+
+/* Columns from the left, each as wide as its widest panel, or, where lanes run between them, as the
+ * blocks above one. */
 static void place_columns(struct kmln_graph_layout *layout, size_t columns)
 {
 	int x = KMLN_GRAPH_MARGIN;
@@ -219,7 +238,8 @@ static void place_columns(struct kmln_graph_layout *layout, size_t columns)
 
 		for (size_t p = c; p < layout->panel_count; p += columns) {
 			panels = max(panels, layout->panels[p].grid.width);
-			widest = max(widest, blocks_width(layout, p / columns, c));
+			if (columns < layout->panel_count)
+				widest = max(widest, blocks_width(layout, p / columns, c));
 		}
 		widest = max(widest, panels);
 		x += lanes_before(layout, c) * TRACK;
@@ -234,6 +254,8 @@ static void place_columns(struct kmln_graph_layout *layout, size_t columns)
 		x += widest + PANEL_GAP;
 	}
 	layout->width = x - PANEL_GAP + KMLN_GRAPH_MARGIN;
+	if (columns == layout->panel_count)
+		widen(layout);
 }
 
 /* Where a block would best stand: above the middle of its panels. */
@@ -281,6 +303,37 @@ static int place_blocks(
 		height = max(height, block->grid.height);
 	}
 	return height;
+}
+
+static int by_wish(const void *a, const void *b)
+{
+	const struct kmln_graph_block *const *one = a, *const *two = b;
+
+	return ((*one)->wish > (*two)->wish) - ((*one)->wish < (*two)->wish);
+}
+
+/* With a single row of panels there are no lanes to be kept free: each block stands above the
+ * middle of its panels, as near as the others let it. */
+static void loosen_blocks(struct kmln_graph_layout *layout, struct kmln_pool *pool)
+{
+	struct kmln_graph_block **order =
+		kmln_pool_array(pool, layout->block_count + 1, sizeof(struct kmln_graph_block *));
+	int from = KMLN_GRAPH_MARGIN, to = layout->width - KMLN_GRAPH_MARGIN;
+
+	for (size_t b = 0; b < layout->block_count; b++) {
+		order[b] = &layout->blocks[b];
+		to -= layout->blocks[b].grid.width + (b ? PANEL_GAP : 0);
+	}
+	qsort(order, layout->block_count, sizeof(struct kmln_graph_block *), by_wish);
+	for (size_t b = 0; b < layout->block_count; b++) {
+		struct kmln_graph_grid *grid = &order[b]->grid;
+		int x = max(from, order[b]->wish);
+
+		/* `to`: where it must begin for the rest to fit */
+		move(grid, x < to ? x : to, grid->y);
+		from = grid->x + grid->width + PANEL_GAP;
+		to += grid->width + PANEL_GAP;
+	}
 }
 
 /* Wires leave a block in the order of where they go. */
@@ -424,6 +477,8 @@ void kmln_graph_lay_out(
 		y += highest + PANEL_GAP;
 	}
 	layout->height = y - (rows ? PANEL_GAP : 0) + KMLN_GRAPH_MARGIN;
+	if (rows == 1)
+		loosen_blocks(layout, pool);
 	leave_blocks(layout, pool);
 	reach_panels(layout, pool);
 	for (size_t row = 0; row < rows; row++)
