@@ -161,7 +161,6 @@ static void add_interface(
 		if (interface->gateway[i].given) {
 			kmln_ip_text(text, &interface->gateway[i], false);
 			add_text(f, node, "gateway", text);
-			break;
 		}
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", interface->mac[0],
 		interface->mac[1], interface->mac[2], interface->mac[3], interface->mac[4],

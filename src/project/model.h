@@ -96,9 +96,9 @@ enum kmln_addressing {
 
 struct kmln_interface {
 	struct kmln_value name;
-	struct kmln_value switch_name, netmask, broadcast, gateway_text, mac_text;
+	struct kmln_value switch_name, netmask, broadcast, mac_text;
 	struct kmln_value tun_iface, tun_address, slirp, bridge, manual, automatic;
-	struct kmln_rows addresses, forwards; /* as written: one column */
+	struct kmln_rows addresses, gateways, forwards; /* as written: one column */
 	struct kmln_impairment impairment; /* its own, else its switch's */
 
 	bool counted; /* the address is this host's already, and not that of the first */

@@ -129,22 +129,30 @@ void kmln_report_sort(struct kmln_report *report)
 }
 
 /* The line of a place, without its newline; NULL where there is none. */
-static const char *line_of(const struct kmln_place *at, size_t *size)
+static const char *line_of(struct kmln_report *report, const struct kmln_place *at, size_t *size)
 {
-	const char *p, *end;
+	const char *p, *end, *newline;
 	uint32_t line = 1;
 
 	if (!at->line || !at->source)
 		return NULL;
 	p = at->source->text;
 	end = p + at->source->size;
+	if (report->seen == at->source && report->seen_number <= at->line) {
+		p = report->seen_line;
+		line = report->seen_number;
+	}
 	while (line < at->line && (p = memchr(p, '\n', (size_t)(end - p)))) {
 		p++;
 		line++;
 	}
 	if (!p)
 		return NULL;
-	*size = (size_t)((char *)(memchr(p, '\n', (size_t)(end - p)) ?: (void *)end) - p);
+	report->seen = at->source;
+	report->seen_line = p;
+	report->seen_number = line;
+	newline = memchr(p, '\n', (size_t)(end - p));
+	*size = (size_t)((newline ? newline : end) - p);
 	if (*size && p[*size - 1] == '\r')
 		--*size;
 	return p;
@@ -187,6 +195,7 @@ static size_t columns(const char *text, size_t size)
 }
 
 struct painter {
+	struct kmln_report *report;
 	FILE *to;
 	bool color;
 };
@@ -201,7 +210,7 @@ static void paint(const struct painter *painter, const char *code)
 static void print_line(const struct painter *painter, const struct kmln_place *at)
 {
 	size_t size, start = at->column ? at->column - 1 : 0, from = 0, mark;
-	const char *line = line_of(at, &size);
+	const char *line = line_of(painter->report, at, &size);
 
 	if (!line || start > size)
 		return;
@@ -288,7 +297,7 @@ static void print_mistake(const struct painter *painter, const struct kmln_mista
 
 void kmln_report_print(struct kmln_report *report, bool color, FILE *to)
 {
-	const struct painter painter = {to, color};
+	const struct painter painter = {report, to, color};
 	size_t found = report->errors + report->warnings;
 
 	kmln_report_sort(report);
@@ -311,11 +320,11 @@ static void json_place(struct kmln_json *o, const struct kmln_place *at)
 	kmln_json_set(o, "length", kmln_json_number(at->length));
 }
 
-static struct kmln_json *json_mistake(const struct kmln_mistake *m)
+static struct kmln_json *json_mistake(struct kmln_report *report, const struct kmln_mistake *m)
 {
 	struct kmln_json *o = kmln_json_object(), *notes;
 	size_t size;
-	const char *line = line_of(&m->at, &size);
+	const char *line = line_of(report, &m->at, &size);
 
 	kmln_json_set(o, "severity", kmln_json_text(m->warning ? "warning" : "error"));
 	kmln_json_set(o, "code", kmln_json_text(m->code));
@@ -348,7 +357,7 @@ struct kmln_json *kmln_report_json(struct kmln_report *report)
 
 	kmln_report_sort(report);
 	for (size_t i = 0; i < report->count; i++)
-		kmln_json_add(list, json_mistake(&report->items[i]));
+		kmln_json_add(list, json_mistake(report, &report->items[i]));
 	if (found > report->count) {
 		struct kmln_json *o = kmln_json_add(list, kmln_json_object());
 		KMLN_FREE char *text =

@@ -44,6 +44,10 @@ struct kmln_report {
 	struct kmln_mistake *items;
 	size_t count;
 	size_t errors, warnings; /* found, which may be more than kept */
+	/* The line that was looked for last: mistakes are shown in the order of the file. */
+	const struct kmln_source *seen;
+	const char *seen_line;
+	uint32_t seen_number;
 };
 
 /*

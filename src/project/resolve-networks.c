@@ -344,28 +344,40 @@ static void give_address(struct networks *networks, struct kmln_host *host,
 		"the net %s has no address left for `%s`", text, host->name.text);
 }
 
+/* A gateway that is written; *has notes its family. */
+static void read_gateway(struct networks *networks, struct kmln_interface *interface,
+	const struct kmln_value *value, bool has[KMLN_FAMILIES])
+{
+	struct kmln_report *report = networks->resolving->report;
+	struct kmln_ip gateway;
+
+	if (!kmln_ip_parse(value->text, &gateway))
+		return;
+	/* a superclass names the gateway for all its hosts, of which one is the gateway */
+	if (kmln_ip_equal(&gateway, &interface->ip[gateway.family]))
+		return;
+	if (interface->gateway[gateway.family].given && !kmln_value_told(value))
+		kmln_report_error(report, "duplicate", value->from->at,
+			"`%s` has an %s gateway already", interface->name.text,
+			family_names[gateway.family]);
+	interface->gateway[gateway.family] = gateway;
+	has[gateway.family] = true;
+	if (interface->ip[gateway.family].given &&
+		!kmln_ip_inside(&gateway, &interface->ip[gateway.family]) &&
+		!kmln_value_told(value))
+		kmln_report_error(report, "address-outside", value->from->at,
+			"the gateway is outside the net of `%s`", interface->name.text);
+}
+
 static void find_gateways(struct networks *networks, struct kmln_host *host)
 {
 	bool has[KMLN_FAMILIES] = {false};
 
 	for (size_t i = 0; i < host->interface_count; i++) {
 		struct kmln_interface *interface = &host->interfaces[i];
-		const struct kmln_value *value = &interface->gateway_text;
-		struct kmln_ip gateway;
 
-		if (!value->text || !kmln_ip_parse(value->text, &gateway))
-			continue;
-		/* a superclass names the gateway for all its hosts, of which one is the gateway */
-		if (kmln_ip_equal(&gateway, &interface->ip[gateway.family]))
-			continue;
-		interface->gateway[gateway.family] = gateway;
-		has[gateway.family] = true;
-		if (interface->ip[gateway.family].given &&
-			!kmln_ip_inside(&gateway, &interface->ip[gateway.family]) &&
-			!kmln_value_told(value))
-			kmln_report_error(networks->resolving->report, "address-outside",
-				value->from->at, "the gateway is outside the net of `%s`",
-				interface->name.text);
+		for (size_t j = 0; j < interface->gateways.count; j++)
+			read_gateway(networks, interface, interface->gateways.items[j].cells, has);
 	}
 	/* an uplink leads outside: of the first interface that is on one */
 	for (size_t i = 0; i < host->interface_count; i++)

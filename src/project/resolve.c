@@ -12,6 +12,7 @@
 #include "project/autoenum.h"
 #include "project/resolving.h"
 #include "project/shape.h"
+#include "project/types.h"
 
 static const struct kmln_column host_type = {.name = "name", .type = KMLN_TYPE_HOST_NAME};
 
@@ -325,6 +326,22 @@ static const char *next_server(const struct kmln_rows *servers, size_t *row, uin
 	return NULL;
 }
 
+/* The numbers in `service_hosts`. */
+static void check_servers(struct kmln_resolving *resolving, const struct kmln_rows *servers)
+{
+	for (size_t i = 0; i < servers->count; i++) {
+		const struct kmln_row *row = &servers->items[i];
+		uint64_t number;
+
+		if (row->count < 2 || kmln_eq(row->cells[1].text, "all") ||
+			kmln_parse_decimal(row->cells[1].text, &number) ||
+			kmln_value_told(&row->cells[1]))
+			continue;
+		kmln_report_error(resolving->report, "wrong-value", row->cells[1].from->at,
+			"in `service_hosts` the number needs to be a number, or `all`");
+	}
+}
+
 /* What autoenum gives a host beyond its superclass. */
 static void number_host(struct kmln_resolving *resolving, const struct kmln_autoenum *from,
 	struct kmln_host *host, uint64_t number)
@@ -373,6 +390,7 @@ static void add_numbered(struct kmln_resolving *resolving, struct kmln_node *nod
 	int width;
 
 	kmln_gather(&view, &own, KMLN_BLOCK_AUTOENUM, &from);
+	check_servers(resolving, &from.service_hosts);
 	if (!from.superclass.from || !from.numhosts.from || !from.hostprefix.from) {
 		kmln_report_error(resolving->report, "missing-value", node->words[0].at,
 			"`%s` needs `superclass`, `numhosts` and `hostprefix`",

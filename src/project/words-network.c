@@ -21,8 +21,9 @@ const struct kmln_keyword kmln_words_network[] = {
 		.help = "The mask of the IPv4 net, where neither the address nor the switch says it."},
 	{"broadcast", NETWORK(broadcast), VALUE, .columns = KMLN_ONE("address", IP),
 		.help = "The broadcast address, where it is not the last one of the net."},
-	{"gateway", NETWORK(gateway_text), VALUE, .columns = KMLN_ONE("address", IP),
-		.help = "The way to other nets. Where the switch has an uplink, that is the default."},
+	{"gateway", NETWORK(gateways), VALUE, .repeated = true, .columns = KMLN_ONE("address", IP),
+		.help = "The way to other nets; one for IPv4 and one for IPv6 may be given. Where the "
+			"switch has an uplink, that is the default."},
 	{"mac", NETWORK(mac_text), VALUE, .columns = KMLN_ONE("address", MAC),
 		.help = "Its hardware address; the default is derived from the names of project, host "
 			"and interface."},

@@ -203,7 +203,10 @@ superclass c { network eth0 { switch s; gateway 10.0.0.1 } }
 host gw { superclass c; network eth0 { address 10.0.0.1; rate 1Mbit; delay 9ms } }
 host a { superclass c }
 host b { network eth0 { switch s } network eth1 { switch s } }
+switch six { net 10.6.0.0/24; net fd00::/64; uplink nat }
+host c { network eth0 { switch six; gateway fd00::9 } }
 """))
+    assert hosts["c"]["network eth0"]["gateway"] == "10.6.0.254 fd00::9"
     assert "gateway" not in hosts["gw"]["network eth0"] or hosts["gw"]["network eth0"]["gateway"] == "10.0.0.254"
     assert hosts["a"]["network eth0"]["gateway"] == "10.0.0.1"
     assert hosts["b"]["network eth0"]["gateway"] == "10.0.0.254" and "gateway" not in hosts["b"]["network eth1"]
