@@ -177,8 +177,3 @@ def test_mistakes_are_shown_and_nothing_is_drawn(kmln, tmp_path):
     (tmp_path / "p.kmln").write_text("global { project p }\nhost a { memroy 1M }\n")
     result = kmln("graph", tmp_path / "p.kmln", "-o", tmp_path / "p.svg", expect=3)
     assert "memroy" in result.err and not (tmp_path / "p.svg").exists()
-
-
-def test_example_in_xml_is_that_in_text(kmln):
-    text = kmln("export", runner.ROOT / "examples/router.kmln", expect=0).out
-    assert (runner.ROOT / "examples/router.xml").read_text() == text
