@@ -48,7 +48,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		kmln_syntax_print(&out, syntax);
 	else
 		r = kmln_xml_print(&out, syntax, err);
-	return r < 0 ? r : kmln_project_write(o->output, &out, err);
+	/* there may be password hashes in it */
+	return r < 0 ? r : kmln_project_write(o->output, &out, 0600, err);
 }
 
 const struct kmln_command kmln_command_export = {

@@ -55,7 +55,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		kmln_graph_dot(&out, loaded.model);
 	else
 		kmln_graph_text(&out, loaded.model);
-	return kmln_project_write(o->output, &out, err);
+	return kmln_project_write(o->output, &out, 0644, err);
 }
 
 const struct kmln_command kmln_command_graph = {

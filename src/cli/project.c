@@ -128,10 +128,11 @@ void kmln_project_complain(struct kmln_report *report)
 	kmln_report_print(report, color, stderr);
 }
 
-int kmln_project_write(const char *path, const struct kmln_buf *text, struct kmln_error *err)
+int kmln_project_write(
+	const char *path, const struct kmln_buf *text, mode_t mode, struct kmln_error *err)
 {
 	if (path && !kmln_eq(path, "-"))
-		return kmln_replace_file(path, text->data, text->size, 0644, err);
+		return kmln_replace_file(path, text->data, text->size, mode, err);
 	if (fwrite(text->data, 1, text->size, stdout) != text->size || fflush(stdout) != 0)
 		return kmln_fail_sys(err, errno, "standard output");
 	return 0;

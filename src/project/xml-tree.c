@@ -452,13 +452,33 @@ static bool blank_line(const xmlNode *node)
 	return lines > 1;
 }
 
+/* A line without anything in it is an empty line before the next one, as in text. */
+static bool empty_line(
+	struct kmln_xml_reader *r, const xmlNode *element, const struct kmln_xml_element *kind)
+{
+	KMLN_FREE char *text = NULL;
+
+	if (kind->form != KMLN_XML_LINE)
+		return false;
+	for (const xmlNode *n = element->children; n; n = n->next)
+		if (n->type == XML_ENTITY_REF_NODE)
+			return false;
+	text = kmln_xml_content(r, element, place_of(r, element).value);
+	if (text[strspn(text, " \t")])
+		return false;
+	check_attributes(r, element, KMLN_BLOCK_KINDS, NULL);
+	no_elements(r, element, true);
+	return true;
+}
+
 static void read_children(struct kmln_xml_reader *r, const xmlNode *element,
 	struct kmln_node *block, const struct kmln_xml_inside *inside)
 {
 	const xmlNode *space = NULL;
+	bool empty = false;
 
 	for (const xmlNode *n = element->children; n && !r->syntax->full; n = n->next) {
-		bool blank = block->last && blank_line(space);
+		bool blank = block->last && (blank_line(space) || empty);
 		struct kmln_xml_element kind;
 
 		space = NULL;
@@ -469,11 +489,15 @@ static void read_children(struct kmln_xml_reader *r, const xmlNode *element,
 			space = n->type == XML_TEXT_NODE ? n : NULL;
 		} else if (!kmln_xml_find(inside, kmln_xml_name(r, n), &kind)) {
 			unknown_element(r, element, n, inside);
+		} else if (empty_line(r, n, &kind)) {
+			empty = true;
+			continue;
 		} else if (kind.form == KMLN_XML_REPLACE) {
 			read_replace(r, n, block, inside);
 		} else {
 			read_element(r, n, block, &kind, inside, blank);
 		}
+		empty = empty && n->type == XML_TEXT_NODE;
 	}
 	if (r->syntax->full)
 		kmln_report_error(r->report, "too-many", place_of(r, element).name,

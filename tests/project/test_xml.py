@@ -309,6 +309,12 @@ def test_includes_of_documents(kmln, tmp_path):
     assert "outside the project's folder" in kmln("validate", "-f", tmp_path / "a.xml", expect=3).err
 
 
+def test_export_is_for_oneself(kmln, tmp_path):
+    """There may be password hashes in it."""
+    kmln("export", runner.ROOT / "examples/router.kmln", "-o", tmp_path / "a.xml", expect=0)
+    assert (tmp_path / "a.xml").stat().st_mode & 0o777 == 0o600
+
+
 def test_export_refuses_what_is_wrong(kmln, tmp_path):
     (tmp_path / "a.kmln").write_text("global { project p }\nhost a { memroy 1M }\n")
     result = kmln("export", "-f", tmp_path / "a.kmln", "-o", tmp_path / "out", expect=3)
