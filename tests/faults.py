@@ -3,6 +3,7 @@
 calls that change something, and at the Nth it kills the process or lets the call fail."""
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -64,3 +65,15 @@ def failing_at(argv, call, number, error, env, timeout=120):
     """Runs argv with this call failing with `error` from its time `number` on; a CompletedProcess."""
     return _strace(["-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={number}+"], argv, env,
                    timeout)
+
+
+def kill_points(argv, env, number):
+    """Calls to be killed at: some writes at random, and each of the few calls that make things
+    certain."""
+    seed = random.randrange(1 << 32)
+    rng = random.Random(seed)
+    counts = count(argv, CHANGES, env)
+    print(f"seed {seed}: {counts}")
+    writes = [(call, rng.randint(1, counts[call])) for call in ("pwrite64",) * number if call in counts]
+    rare = [(call, n) for call, total in counts.items() for n in range(max(total - 3, 1), total + 1)]
+    return sorted({*writes, *rare})

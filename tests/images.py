@@ -158,13 +158,13 @@ def inodes(image, offset=0):
 # --- machines that hold an image
 
 @contextlib.contextmanager
-def uml(image, log, *words):
+def uml(image, log, *words, memory="64M"):
     """User-Mode Linux on an image, its console in the file `log`; killed at the end."""
     program = runner.need_program("linux.uml", "user-mode-linux")
     folder = Path(log).parent
     with open(log, "wb") as out:
         machine = subprocess.Popen(
-            [program, "mem=64M", f"ubd0={image}", "root=/dev/ubda", "rw", "con0=null,fd:1", "con=none",
+            [program, f"mem={memory}", f"ubd0={image}", "root=/dev/ubda", "rw", "con0=null,fd:1", "con=none",
              "ssl=none", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             start_new_session=True,
             # where it keeps its memory, and its control socket

@@ -59,7 +59,7 @@ int kmln_landlock_abi(void)
 	return abi > 0 ? (int)abi : 0;
 }
 
-int kmln_landlock_open(struct kmln_landlock *landlock, struct kmln_error *err)
+static int open_rules(struct kmln_landlock *landlock, uint64_t net, struct kmln_error *err)
 {
 	int abi = kmln_landlock_abi();
 	struct ruleset set = {.fs = FS_ABI1};
@@ -71,11 +71,21 @@ int kmln_landlock_open(struct kmln_landlock *landlock, struct kmln_error *err)
 	set.fs |= abi >= 2 ? FS_REFER : 0;
 	set.fs |= abi >= 3 ? FS_TRUNCATE : 0;
 	set.fs |= abi >= 5 ? FS_IOCTL_DEV : 0;
-	set.net = abi >= 4 ? NET_TCP : 0;
+	set.net = abi >= 4 ? net : 0;
 	set.scoped = abi >= 6 ? SCOPED : 0;
 	landlock->handled = set.fs;
 	landlock->fd = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
 	return landlock->fd < 0 ? kmln_fail_sys(err, errno, "Landlock (ABI %d)", abi) : 0;
+}
+
+int kmln_landlock_open(struct kmln_landlock *landlock, struct kmln_error *err)
+{
+	return open_rules(landlock, NET_TCP, err);
+}
+
+int kmln_landlock_open_network(struct kmln_landlock *landlock, struct kmln_error *err)
+{
+	return open_rules(landlock, 0, err);
 }
 
 int kmln_landlock_allow(struct kmln_landlock *landlock, const char *path, enum kmln_access access,

@@ -3,7 +3,7 @@
  * Landlock: a process gives up rights on files, TCP ports, and on processes and abstract sockets
  * outside, for itself and all its children, without any privilege. Only children of kmln apply it:
  * the command that stands in front of a machine's program (kmln _confine), just before it becomes
- * that program, and the reader of a guest's rpm database.
+ * that program, the reader of a guest's rpm database, and kmln-uplink (which kmln starts).
  *
  * For machines it is the second wall: it knows no rights for metadata (chmod, utimes) and, before
  * ABI 3, none for truncate. The first wall is run/sandbox.h.
@@ -31,6 +31,8 @@ struct kmln_landlock {
 
 /* Starts a set of rules that allows nothing. The caller closes it with kmln_landlock_cleanup(). */
 int kmln_landlock_open(struct kmln_landlock *landlock, struct kmln_error *err);
+/* The same for a program whose work is the network: TCP ports stay as they are. */
+int kmln_landlock_open_network(struct kmln_landlock *landlock, struct kmln_error *err);
 /* Allows access below `path`, which must exist; a link is followed. */
 int kmln_landlock_allow(struct kmln_landlock *landlock, const char *path, enum kmln_access access,
 	struct kmln_error *err);

@@ -3,6 +3,7 @@
  * kmln boot: runs one image as a machine, at a terminal or by a script, without touching the host.
  * Reads the host and the image, plans the actions, prints or carries them out.
  */
+#include "cli/boot.h"
 #include "cli/commands.h"
 
 #include <fcntl.h>
@@ -22,9 +23,11 @@
 #include "image/disk.h"
 #include "image/inspect.h"
 #include "image/nodes.h"
+#include "image/storage.h"
 #include "plan/actions.h"
 #include "platform/platform.h"
 #include "platform/uefi.h"
+#include "platform/uml.h"
 #include "run/machine.h"
 #include "run/sandbox.h"
 
@@ -35,34 +38,6 @@
 /* A quarter of what UML's serial line bears; see run/typing.h. */
 #define UML_TYPE_AHEAD 1024
 #define VARIABLES_MAX (16u << 20)
-
-struct boot_opts {
-	const char *on, *kernel, *initramfs, *append, *format, *firmware, *boot_disk;
-	uint64_t memory, timeout;
-	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
-	bool snapshot, dry_run, unconfined, backing;
-};
-
-/* What is known before planning. */
-struct boot {
-	const struct boot_opts *opts;
-	struct kmln_pool *pool;
-	const char *image; /* absolute */
-	struct kmln_disk disk; /* open while the image is looked at */
-	/* kernel and initramfs of a start without boot loader; variables of UEFI */
-	struct kmln_private scratch;
-	const char *kernel, *initramfs, *words; /* of such a start, else NULL */
-	const char *firmware, *variables; /* of UEFI, else NULL */
-	bool device; /* the image is a block device */
-	const char *nodes; /* it is not raw: QEMU's JSON for it; NULL: raw */
-	struct kmln_facts *facts;
-	bool has_root; /* a filesystem was found that can be the root */
-	unsigned partition; /* it is in; 0: the whole image */
-	const struct kmln_platform *platform;
-	const char *reason; /* why this platform */
-	const char *program;
-	struct kmln_sandbox sandbox;
-};
 
 /* The filesystem to be the root where kmln cannot read the guest in it, or NULL. */
 static const struct kmln_filesystem *likely_root(const struct kmln_facts *facts)
@@ -85,6 +60,7 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 
 	if (r < 0)
 		return r;
+	boot->disk.root = (unsigned)boot->opts->root;
 	if (kmln_disk_busy(&boot->disk) > 0)
 		return kmln_fail(err, EBUSY, "%s: in use by another machine or program", path);
 	if (fstat(boot->disk.fd, &st) < 0)
@@ -95,7 +71,13 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 	r = kmln_inspect(&boot->disk, &boot->facts, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", path);
-	root = boot->facts->root ? boot->facts->root : likely_root(boot->facts);
+	/* which of several roots is meant is a matter of no guess */
+	if (boot->opts->root && !boot->facts->root)
+		return kmln_fail(err, KMLN_EINVALID, "%s: no root filesystem: %s", path,
+			boot->facts->root_problem);
+	root = boot->facts->root	 ? boot->facts->root
+	       : boot->facts->root_count ? NULL
+					 : likely_root(boot->facts);
 	boot->has_root = root != NULL;
 	boot->partition = root ? root->partition : 0;
 	return 0;
@@ -126,14 +108,17 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 {
 	bool uml = kmln_eq(platform->name, "uml");
 
-	if (uml && !kmln_eq(boot->facts->format, "raw"))
-		return "it reads raw images only";
+	if (!uml && boot->opts->kernel && kmln_uml_is_program(boot->opts->kernel))
+		return "the kernel that was given is User-Mode Linux itself, a program: --on uml without "
+		       "--kernel starts it";
 	if (uml && boot->opts->kernel)
 		return "it is its own kernel, and --kernel was given";
 	if (uml && boot->opts->boot_disk)
 		return "it starts from no boot disk";
 	if (uml && kmln_eq(boot->opts->firmware, "uefi"))
 		return "it has no firmware";
+	if (uml && !boot->has_root && boot->facts->root_count)
+		return boot->facts->root_problem;
 	if (uml && !boot->has_root)
 		return "no root filesystem was found in the image";
 	if (platform->needs_loader && !starts_by_itself(boot) && !boot->opts->kernel &&
@@ -236,6 +221,8 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	boot->kernel = boot->opts->kernel;
 	boot->initramfs = boot->opts->initramfs;
 	boot->words = boot->opts->append;
+	if (kmln_eq(boot->platform->name, "uml"))
+		return kmln_boot_uml_initramfs(boot, err);
 	if (!boot->platform->needs_loader || starts_by_itself(boot) || boot->kernel)
 		return 0;
 	r = kmln_private_open(&boot->scratch, err);
@@ -268,10 +255,12 @@ static int describe_disk(struct boot *boot, struct kmln_error *err)
 			"with qemu-img convert");
 	if (!boot->scratch.path)
 		r = kmln_private_open(&boot->scratch, err);
-	if (r == 0)
+	if (r == 0 && kmln_eq(boot->platform->name, "uml")) {
+		r = kmln_boot_uml_disk(boot, err);
+	} else if (r == 0) {
 		r = kmln_nodes_disk(&nodes, !boot->opts->snapshot, boot->scratch.path, &json, err);
-	if (r == 0)
-		boot->nodes = kmln_pool_strdup(boot->pool, json.data);
+		boot->nodes = r < 0 ? NULL : kmln_pool_strdup(boot->pool, json.data);
+	}
 	return r < 0 ? kmln_wrap(err, "%s", boot->image) : 0;
 }
 
@@ -316,11 +305,17 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 	};
 
 	launch.nodes = boot->nodes;
-	launch.disk = boot->nodes ? launch.run
-				  : kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
-					    boot->device     ? KMLN_ACCESS_DEVICE
-					    : opts->snapshot ? KMLN_ACCESS_READ
-							     : KMLN_ACCESS_WRITE);
+	launch.served = boot->server != NULL;
+	if (boot->server)
+		launch.disk = kmln_pool_printf(boot->pool, "%s/" KMLN_STORAGE_SOCKET,
+			kmln_sandbox_share(
+				&boot->sandbox, boot->socket_folder, "served", KMLN_ACCESS_READ));
+	else
+		launch.disk = boot->nodes ? launch.run
+					  : kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
+						    boot->device     ? KMLN_ACCESS_DEVICE
+						    : opts->snapshot ? KMLN_ACCESS_READ
+								     : KMLN_ACCESS_WRITE);
 	if (boot->firmware) {
 		launch.firmware = kmln_sandbox_share(
 			&boot->sandbox, boot->firmware, "firmware", KMLN_ACCESS_READ);
@@ -381,6 +376,12 @@ static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_err
 	spawn->scratch = boot->scratch.path;
 	if (uml)
 		spawn->type_ahead = UML_TYPE_AHEAD;
+	if (boot->server) {
+		action = kmln_actions_add(actions, KMLN_ACTION_SERVE, NODE);
+		action->spawn = boot->server;
+		action->why =
+			kmln_pool_printf(boot->pool, "its disk, which is %s", boot->facts->format);
+	}
 	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);
 	action->spawn = spawn;
 	action->why = kmln_pool_printf(boot->pool, "on %s, %s", boot->platform->name, boot->reason);
@@ -522,6 +523,7 @@ static const struct kmln_opt options[] = {
 	{"boot-disk", 0, KMLN_OPT_FILE, "FILE",
 		"start from this disk, which `kmln convert --boot disk` made (kvm, qemu)",
 		offsetof(struct boot_opts, boot_disk), NULL},
+	KMLN_OPT_ROOT(struct boot_opts),
 	KMLN_OPT_BACKING(struct boot_opts),
 	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct boot_opts, dry_run), NULL},

@@ -69,6 +69,13 @@ extern const char *const kmln_formats[];
 			"open the backing, data and extent files that the image names", \
 			offsetof(type, backing), NULL \
 	}
+/* --root, for every command that looks for a guest on a disk; the number is a uint64_t. */
+#define KMLN_OPT_ROOT(type) \
+	{ \
+		"root", 0, KMLN_OPT_NUMBER, "N", \
+			"the root filesystem is in partition N, where a disk has several", \
+			offsetof(type, root), NULL \
+	}
 #define KMLN_OPT_END \
 	{ \
 		.name = NULL \

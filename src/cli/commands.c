@@ -18,6 +18,7 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_boot,
 	&kmln_command_kernel,
 	&kmln_command_validate,
+	&kmln_command_plan,
 	&kmln_command_fmt,
 	&kmln_command_export,
 	&kmln_command_graph,

@@ -12,7 +12,8 @@ extern const struct kmln_command kmln_command_inspect, kmln_command_convert, kml
 extern const struct kmln_command kmln_command_ls, kmln_command_cat, kmln_command_diff,
 	kmln_command_compare;
 extern const struct kmln_command kmln_command_boot;
-extern const struct kmln_command kmln_command_validate, kmln_command_fmt, kmln_command_words;
+extern const struct kmln_command kmln_command_validate, kmln_command_fmt, kmln_command_plan,
+	kmln_command_words;
 extern const struct kmln_command kmln_command_confine;
 
 extern const struct kmln_command kmln_command_export, kmln_command_graph;

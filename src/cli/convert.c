@@ -15,16 +15,16 @@
 
 struct options {
 	const char *to, *out, *kernel, *format, *form, *boot;
-	uint64_t size, jobs;
-	bool dry_run, force, in_place, backing;
+	uint64_t size, jobs, root;
+	bool dry_run, force, in_place, backing, nofail, merge;
 };
 
-static const char *const targets[] = {"kvm", NULL};
+static const char *const targets[] = {"kvm", "uml", NULL};
 
 static const char *const forms[] = {"raw", "qcow2", "vmdk", "vdi", "composite", NULL};
 
 static const struct kmln_opt opts[] = {
-	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM", "the platform to convert for: kvm",
+	{"to", 't', KMLN_OPT_CHOICE, "PLATFORM", "the platform to convert for: kvm or uml",
 		offsetof(struct options, to), targets},
 	{"output", 'o', KMLN_OPT_FILE, "OUT", "the image to make; IMAGE itself is only read",
 		offsetof(struct options, out), NULL},
@@ -45,6 +45,13 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, kernel), NULL},
 	{"size", 0, KMLN_OPT_SIZE, "SIZE", "make the root filesystem at least this big, like 2G",
 		offsetof(struct options, size), NULL},
+	{"merge", 0, KMLN_OPT_FLAG, NULL,
+		"put /home, /var and others that the guest mounts from IMAGE into its root (uml, -o)",
+		offsetof(struct options, merge), NULL},
+	{"nofail", 0, KMLN_OPT_FLAG, NULL,
+		"let the guest start without disks that its fstab wants and IMAGE does not have",
+		offsetof(struct options, nofail), NULL},
+	KMLN_OPT_ROOT(struct options),
 	{"jobs", 'j', KMLN_OPT_NUMBER, "N", "of several images convert N at a time (default 1)",
 		offsetof(struct options, jobs), NULL},
 	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "show what would change, and change nothing",
@@ -171,6 +178,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 				.in_place = o->in_place,
 				.kernel = o->kernel,
 				.size = o->size,
+				.root = (unsigned)o->root,
+				.merge = o->merge,
+				.nofail = o->nofail,
 				.dry_run = o->dry_run,
 				.force = o->force,
 			},
@@ -180,7 +190,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	while (o->boot && !kmln_eq(o->boot, kmln_boot_forms[batch.job.form]))
 		batch.job.form++;
 	if (!o->to)
-		return kmln_fail(err, KMLN_EUSAGE, "convert: for which platform? --to kvm");
+		return kmln_fail(
+			err, KMLN_EUSAGE, "convert: for which platform? --to kvm or --to uml");
 	r = check_output(o, err);
 	if (r == 0)
 		r = name_outputs(&batch, argc, err);

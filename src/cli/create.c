@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -14,7 +15,7 @@
 struct options {
 	const char *out, *init, *password, *ssh_key, *hostname;
 	uint64_t size;
-	struct kmln_strv include;
+	struct kmln_strv include, users;
 	bool force;
 };
 
@@ -31,6 +32,9 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, include), NULL},
 	{"root-password", 0, KMLN_OPT_TEXT, "PASSWORD", "root's password; stored as a hash",
 		offsetof(struct options, password), NULL},
+	{"user", 0, KMLN_OPT_LIST, "USER",
+		"a user to add, NAME or NAME:HASH of a password; may be repeated",
+		offsetof(struct options, users), NULL},
 	{"ssh-key", 0, KMLN_OPT_FILE, "FILE",
 		"a public key with which root may log in; brings openssh-server",
 		offsetof(struct options, ssh_key), NULL},
@@ -41,17 +45,37 @@ static const struct kmln_opt opts[] = {
 	KMLN_OPT_END,
 };
 
+/* "NAME" or "NAME:HASH" each; what is wrong with them the settings' check says. */
+static struct kmln_set_user *read_users(struct kmln_pool *pool, const struct kmln_strv *words)
+{
+	struct kmln_set_user *users = kmln_pool_array(pool, words->count, sizeof(*users));
+
+	for (size_t i = 0; i < words->count; i++) {
+		char *rest = kmln_pool_strdup(pool, words->items[i]);
+
+		users[i].name = strsep(&rest, ":");
+		users[i].hash = rest;
+	}
+	return users;
+}
+
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
 	KMLN_BUF struct kmln_buf key = {0};
+	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
+	struct kmln_set_user *users = read_users(pool, &o->users);
+	struct kmln_set_keys root_key = {.user = "root"};
 	struct kmln_create job = {
 		.system = argv[0],
 		.out = o->out,
 		.size = o->size ? o->size : DEFAULT_SIZE,
 		.init = o->init ? o->init : "systemd",
 		.include = &o->include,
-		.settings = {.hostname = o->hostname, .root_password = o->password},
+		.settings = {.hostname = o->hostname,
+			.root_password = o->password,
+			.users = users,
+			.user_count = o->users.count},
 		.force = o->force,
 	};
 	int r;
@@ -69,7 +93,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 			return kmln_fail(err, KMLN_EUSAGE,
 				"--ssh-key: %s is not a public key (it begins with ssh-...)",
 				o->ssh_key);
-		job.settings.ssh_key = key.data;
+		root_key.text = key.data;
+		job.settings.keys = &root_key;
+		job.settings.key_count = 1;
 	}
 	r = kmln_create(&job, err);
 	if (r == 0)

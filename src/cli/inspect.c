@@ -10,9 +10,11 @@
 struct options {
 	const char *format;
 	bool backing;
+	uint64_t root;
 };
 
 static const struct kmln_opt opts[] = {
+	KMLN_OPT_ROOT(struct options),
 	KMLN_OPT_BACKING(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
@@ -26,6 +28,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	int r = kmln_source_open(argv[0], o->backing, &source, err);
 
 	(void)argc;
+	source.disk.root = (unsigned)o->root;
 	if (r == 0)
 		r = kmln_source_inspect(&source, &facts, err);
 	if (r < 0)

@@ -9,6 +9,9 @@
 /* As a text on stdout; of files in a row all only where -v was given. */
 int kmln_show_edits_text(const struct kmln_edits *edits, struct kmln_error *err);
 int kmln_show_edits_json(const struct kmln_edits *edits, struct kmln_error *err);
+/* Adds each action to a list. */
+struct kmln_json;
+void kmln_actions_json(const struct kmln_actions *actions, struct kmln_json *list);
 int kmln_show_actions_json(const struct kmln_actions *actions, struct kmln_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <libgen.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -16,6 +17,7 @@
 #include "convert/beside.h"
 #include "convert/composite.h"
 #include "convert/in-place.h"
+#include "convert/merge.h"
 #include "image/check.h"
 #include "image/copy.h"
 #include "image/ext.h"
@@ -30,6 +32,8 @@ static struct kmln_range root_range(const struct kmln_work *work)
 	struct kmln_range range = work->image.facts->root->range;
 
 	range.offset += shift ? shift->offset : 0;
+	if (kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE))
+		range.offset = 0;
 	if (resize && resize->size > range.size)
 		range.size = resize->size;
 	return range;
@@ -45,7 +49,11 @@ static int copy_disk(struct kmln_work *work, int fd, struct kmln_error *err)
 	const struct kmln_edit *resize = kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE);
 	const struct kmln_edit *extend = kmln_edits_find(&work->edits, KMLN_EDIT_EXTEND);
 	uint64_t offset = shift ? shift->offset : 0;
-	uint64_t bytes = offset + (resize ? resize->size : work->image.disk.size);
+	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
+	const struct kmln_part part = {work->image.disk.device,
+		{cut ? cut->offset : 0, cut ? cut->size : work->image.disk.size}};
+	KMLN_DEVICE struct kmln_device *from = kmln_device_join(&part, 1);
+	uint64_t bytes = offset + (resize ? resize->size : from->size);
 	KMLN_OUTPUT struct kmln_output bare = {.fd = -1};
 	KMLN_DISK struct kmln_disk small = {.fd = -1}, to = {.fd = -1};
 	KMLN_FREE char *name = kmln_printf("%s.resized", work->job->out);
@@ -59,14 +67,14 @@ static int copy_disk(struct kmln_work *work, int fd, struct kmln_error *err)
 		return kmln_fail_sys(err, errno, "make room");
 	r = kmln_disk_wrap(fd, &to, err);
 	if (r < 0 || !resize)
-		return r < 0 ? r : kmln_copy(work->image.disk.device, to.device, offset, err);
+		return r < 0 ? r : kmln_copy(from, to.device, offset, err);
 	r = kmln_output_open(name, true, &bare, err);
 	if (r == 0 && ftruncate(bare.fd, (off_t)resize->size) < 0)
 		r = kmln_fail_sys(err, errno, "make room");
 	if (r == 0)
 		r = kmln_disk_wrap(bare.fd, &small, err);
 	if (r == 0)
-		r = kmln_copy(work->image.disk.device, small.device, 0, err);
+		r = kmln_copy(from, small.device, 0, err);
 	if (r == 0)
 		r = kmln_check_resize(bare.fd, resize->size, err);
 	if (r == 0 && ftruncate(bare.fd, (off_t)resize->size) < 0)
@@ -87,6 +95,32 @@ static int write_bytes(
 	return kmln_device_write(device, bytes, size, offset, err);
 }
 
+/* What is put together is a guest of its own: its plan is made when all is there. */
+static int fill_merged(struct kmln_work *work, const struct kmln_disk *disk,
+	const struct kmln_range *range, struct kmln_error *err)
+{
+	KMLN_FACTS struct kmln_facts *facts = NULL;
+	KMLN_EDITS struct kmln_edits edits = {0};
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	int r = kmln_tree_ext(disk->device, range, true, &tree, err);
+
+	if (r == 0)
+		r = kmln_merge(work, tree, err);
+	if (r == 0)
+		r = kmln_tree_close(&tree, err);
+	if (r == 0)
+		r = kmln_inspect(disk, &facts, err);
+	if (r < 0)
+		return r;
+	kmln_edits_init(&edits, facts->pool);
+	r = kmln_work_plan(work, facts, &edits, err);
+	if (r == 0)
+		r = kmln_tree_ext(disk->device, range, true, &tree, err);
+	if (r == 0)
+		r = kmln_apply_tree(&edits, tree, NULL, err);
+	return r < 0 ? r : kmln_tree_close(&tree, err);
+}
+
 static int fill(struct kmln_work *work, int fd, struct kmln_disk *disk, struct kmln_error *err)
 {
 	const struct kmln_range range = root_range(work);
@@ -95,6 +129,10 @@ static int fill(struct kmln_work *work, int fd, struct kmln_disk *disk, struct k
 
 	if (r == 0)
 		r = kmln_disk_wrap(fd, disk, err);
+	if (r == 0 && !kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE))
+		disk->root = work->job->root;
+	if (r == 0 && work->goal.merged_count)
+		return fill_merged(work, disk, &range, err);
 	if (r == 0)
 		r = kmln_tree_ext(disk->device, &range, true, &tree, err);
 	if (r == 0)
@@ -207,6 +245,29 @@ static int check_not_composite(const struct kmln_work *work, struct kmln_error *
 		composite.descriptor);
 }
 
+/* The file's front is taken away in whole blocks of the host's filesystem, where that can do it. */
+static int check_cut(
+	const struct kmln_work *work, const struct kmln_edit *cut, struct kmln_error *err)
+{
+	struct stat st;
+
+	if (!kmln_eq(work->image.source.format, "raw"))
+		return kmln_fail(err, KMLN_EINVALID,
+			"the root filesystem of a %s image cannot be made to stand alone in place; -o OUT "
+			"makes a raw copy of it, and kmln boot --on uml starts the image as it is",
+			work->image.source.format);
+	if (fstat(work->image.source.fd, &st) < 0 || !kmln_can_shift(work->image.source.fd))
+		return kmln_fail(err, KMLN_EINVALID,
+			"the host's filesystem cannot take bytes away in front of a file; -o OUT makes a "
+			"copy of the root filesystem");
+	if (cut->offset % (uint64_t)st.st_blksize)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the root filesystem begins at byte %llu, which is no multiple of the %lu bytes of "
+			"a block of the host's filesystem; -o OUT makes a copy of it",
+			(unsigned long long)cut->offset, (unsigned long)st.st_blksize);
+	return 0;
+}
+
 static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 {
 	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
@@ -222,8 +283,11 @@ static int change_in_place(struct kmln_work *work, struct kmln_error *err)
 		.data = work,
 	};
 	KMLN_CLEANUP(kmln_composite_fini) struct kmln_composite composite = {0};
-	int r = 0;
+	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
+	int r = cut ? check_cut(work, cut, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (kmln_edits_find(&work->edits, KMLN_EDIT_RESIZE))
 		return kmln_fail(err, KMLN_EUSAGE, "--size makes a copy: give it a name with -o");
 	if (shift && !raw)

@@ -12,16 +12,19 @@
 
 #include "base/log.h"
 #include "base/md5.h"
+#include "convert/around.h"
 #include "convert/loader.h"
+#include "convert/merge.h"
 #include "convert/packages.h"
 #include "convert/work.h"
+#include "guest/fstab-lines.h"
 #include "guest/initramfs.h"
 #include "image/ext.h"
 #include "image/inspect.h"
 
 #define MIB (1ull << 20)
 
-static void work_fini(struct kmln_work *work)
+void kmln_work_fini(struct kmln_work *work)
 {
 	kmln_beside_fini(&work->beside);
 	kmln_edits_fini(&work->edits);
@@ -35,7 +38,7 @@ static int read_source(struct kmln_work *work, struct kmln_error *err)
 {
 	const bool write = work->job->in_place && !work->job->dry_run;
 
-	return kmln_opened_read(work->job->image,
+	return kmln_opened_read(work->job->image, work->job->root,
 		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
 		&work->image, err);
 }
@@ -63,18 +66,14 @@ static int make_initramfs(struct kmln_work *work, struct kmln_tree *guest, struc
 	return 0;
 }
 
-/* Kernel, initramfs and GRUB, ready to be planned with. */
-static int prepare(struct kmln_work *work, struct kmln_error *err)
+/* What a guest brings along on a platform where it has a kernel of its own. */
+static int prepare_kernel(struct kmln_work *work, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->image.facts->root;
 	KMLN_TREE struct kmln_tree *guest = NULL;
 	const char *beside = work->job->in_place ? work->job->image : work->job->out;
-	int r = kmln_check_guest(work->image.facts, err);
+	int r = kmln_tree_ext(work->image.disk.device, &root->range, false, &guest, err);
 
-	work->goal.form = work->job->form;
-	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
-	if (r == 0)
-		r = kmln_tree_ext(work->image.disk.device, &root->range, false, &guest, err);
 	if (r == 0)
 		r = kmln_choose_kernel(work->image.facts, work->job->to, work->job->kernel, guest,
 			work->pool, &work->choice, err);
@@ -82,7 +81,6 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 		return r;
 	kmln_note("kernel %s: %s", work->choice.kernel->release, work->choice.why);
 	work->goal.kernel = work->choice.kernel;
-	work->goal.record = true;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
 	r = kmln_packages_prepare(work->image.facts, guest, &work->choice, work->job->to,
 		work->pool, &work->goal, &work->paths, err);
@@ -97,6 +95,25 @@ static int prepare(struct kmln_work *work, struct kmln_error *err)
 			work->job->in_place ? work->image.source.format : work->job->format,
 			work->pool, &work->beside, err);
 	return r;
+}
+
+/* Kernel, initramfs and GRUB, or the disk around the root filesystem, ready to be planned with. */
+static int prepare(struct kmln_work *work, struct kmln_error *err)
+{
+	int r = kmln_merge_prepare(work, err);
+
+	if (r == 0 && !work->goal.merged_count)
+		r = kmln_check_guest(work->image.facts, err);
+	work->goal.form = work->job->form;
+	work->goal.size = (work->job->size + MIB - 1) / MIB * MIB;
+	work->goal.record = true;
+	work->goal.nofail = work->job->nofail;
+	work->goal.in_place = work->job->in_place;
+	if (r < 0)
+		return r;
+	return work->job->to->wants_bare ? kmln_around_read(&work->image.disk, work->image.facts,
+						   work->pool, &work->goal, err)
+					 : prepare_kernel(work, err);
 }
 
 int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
@@ -116,7 +133,7 @@ int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
 }
 
 /* Room for what the plan puts in, each file in whole blocks, and a little for folders. */
-static int check_room(const struct kmln_work *work, struct kmln_error *err)
+static int check_room(const struct kmln_work *work, uint64_t *enough, struct kmln_error *err)
 {
 	const struct kmln_filesystem *root = work->image.facts->root;
 	uint64_t need = 0, inodes = 0, have = root->free_bytes;
@@ -132,13 +149,13 @@ static int check_room(const struct kmln_work *work, struct kmln_error *err)
 		need += (e->size + block - 1) / block * block + block / 8;
 		inodes++;
 	}
+	*enough = (root->bytes + (need > have ? need - have : 0) * 11 / 10 + 64 * MIB) / MIB * MIB;
 	if (need > have)
 		return kmln_fail(err, ENOSPC,
 			"the guest's filesystem is too small: %llu bytes are to be added, %llu are free; "
 			"--size %lluM makes it big enough",
 			(unsigned long long)need, (unsigned long long)have,
-			(unsigned long long)((root->bytes + (need - have) * 11 / 10 + (64 << 20)) >>
-					     20));
+			(unsigned long long)(*enough / MIB));
 	if (inodes > root->free_inodes)
 		return kmln_fail(err, ENOSPC,
 			"the guest's filesystem has %llu inodes left, and %llu files are to be added",
@@ -147,15 +164,16 @@ static int check_room(const struct kmln_work *work, struct kmln_error *err)
 }
 
 /* What no step changes, and whoever boots the result should know. */
-static void warn(const struct kmln_facts *facts)
+static void warn(const struct kmln_convert *job, const struct kmln_facts *facts,
+	const struct kmln_edits *edits)
 {
-	/* disks that UML gave the guest beside its root are not in this image */
-	for (size_t i = 0; i < facts->fstab_count; i++)
-		if (kmln_starts(facts->fstab[i].device, "/dev/ubd") &&
-			!kmln_eq(facts->fstab[i].mount, "/"))
+	for (size_t i = 0; i < facts->fstab_count && !job->nofail; i++)
+		if (kmln_fstab_lacks(facts, &facts->fstab[i], job->to->wants_bare) &&
+			!kmln_edits_has(edits, facts->fstab[i].mount))
 			kmln_warn(
 				"the guest's /etc/fstab:%u wants %s on %s, a disk that is not part of "
-				"this image: give it one, or add nofail there",
+				"this image: give the machine one, or let the guest start without it: "
+				"--nofail",
 				facts->fstab[i].line, facts->fstab[i].device,
 				facts->fstab[i].mount);
 	for (size_t i = 0; i < facts->mac_name_count; i++)
@@ -176,9 +194,19 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 	KMLN_FREE char *copy = kmln_strdup(job->out ? job->out : "");
 	struct stat from, to;
 
-	if (!job->to->needs_loader)
-		return kmln_fail(
-			err, KMLN_EUSAGE, "--to %s: kmln converts to kvm only", job->to->name);
+	if (!job->to->needs_loader && !job->to->wants_bare)
+		return kmln_fail(err, KMLN_EUSAGE, "--to %s: kmln converts to kvm and uml only",
+			job->to->name);
+	if (job->merge && (!job->to->wants_bare || job->in_place))
+		return kmln_fail(err, KMLN_EUSAGE,
+			"--merge makes a copy of a root that stands alone: --to uml and -o OUT");
+	if (job->to->wants_bare && job->kernel)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"--to %s: it is its own kernel, and takes no --kernel", job->to->name);
+	if (job->to->wants_bare && job->form != KMLN_BOOT_BIOS)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"--to %s: it has no firmware, and --boot %s needs one", job->to->name,
+			kmln_boot_forms[job->form]);
 	if (job->in_place)
 		return job->dry_run ? 0 : kmln_beside_check(job->form, job->image, job->force, err);
 	if (!job->dry_run && (!*copy || kmln_ends(copy, "/")))
@@ -204,27 +232,48 @@ static int check_names(const struct kmln_convert *job, struct kmln_error *err)
 				    job->out);
 }
 
-int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+static int plan(struct kmln_work *work, uint64_t *enough, struct kmln_error *err)
 {
-	KMLN_CLEANUP(work_fini)
-	struct kmln_work work = {
+	int r;
+
+	kmln_edits_fini(&work->edits);
+	kmln_edits_init(&work->edits, work->pool);
+	*enough = 0;
+	r = kmln_work_plan(work, work->image.facts, &work->edits, err);
+	return r < 0 ? r : check_room(work, enough, err);
+}
+
+int kmln_work_begin(struct kmln_work *work, const struct kmln_convert *job, struct kmln_error *err)
+{
+	uint64_t enough;
+	int r;
+
+	*work = (struct kmln_work){
 		.job = job,
 		.image = {.source.fd = -1, .disk.fd = -1},
 		.pool = kmln_pool_new(),
 	};
-	int r = check_names(job, err);
+	kmln_edits_init(&work->edits, work->pool);
+	r = check_names(job, err);
+	if (r == 0)
+		r = read_source(work, err);
+	if (r == 0)
+		r = prepare(work, err);
+	if (r == 0)
+		r = plan(work, &enough, err);
+	if (r != -ENOSPC || !job->grow || enough <= work->goal.size)
+		return r;
+	work->goal.size = enough;
+	return plan(work, &enough, err);
+}
 
-	kmln_edits_init(&work.edits, work.pool);
+int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
+{
+	KMLN_WORK struct kmln_work work;
+	int r = kmln_work_begin(&work, job, err);
+
 	if (r == 0)
-		r = read_source(&work, err);
-	if (r == 0)
-		r = prepare(&work, err);
-	if (r == 0)
-		r = kmln_work_plan(&work, work.image.facts, &work.edits, err);
-	if (r == 0)
-		r = check_room(&work, err);
-	if (r == 0)
-		warn(work.image.facts);
+		warn(job, work.image.facts, &work.edits);
 	if (r == 0 && job->show)
 		r = job->show(&work.edits, err);
 	if (r < 0)

@@ -16,9 +16,13 @@ struct kmln_convert {
 	const char *format; /* of the output: "raw", "qcow2", "vmdk", "vdi"; "composite" in place */
 	bool backing; /* the files that the image names may be opened */
 	bool in_place; /* the image itself is converted */
+	unsigned root; /* the partition of the root filesystem; 0: it is looked for */
+	bool merge; /* filesystems that the guest mounts from the same disk go into the root */
+	bool nofail; /* fstab's disks that are not in the image may be missing at the start */
 	const char *kernel; /* a .deb, a folder, or a release; NULL: chosen */
 	enum kmln_boot_form form;
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
+	bool grow; /* it is made bigger than that where it has no room for what is put in */
 	bool dry_run; /* plan only */
 	bool force; /* an existing `out`, or file beside it, is replaced */
 	/* Called with the finished plan, before anything is made; NULL: not wanted. */

@@ -91,8 +91,8 @@ static int unpack_xattrs(
 static int unpack_entry(void *data, const struct kmln_tar_entry *entry, struct kmln_tar *content,
 	struct kmln_error *err)
 {
-	const struct kmln_meta meta = {
-		entry->mode & 07777, entry->uid, entry->gid, entry->mtime, entry->mtime_ns};
+	const struct kmln_meta meta = {entry->mode & 07777, entry->uid, entry->gid, entry->mtime,
+		entry->mtime_ns, .sparse = false};
 	struct kmln_tree *tree = data;
 	struct kmln_error missing;
 	struct kmln_stat st;
@@ -163,7 +163,7 @@ static int unpack(const struct kmln_create *job, const char *suite, struct kmln_
 	for (size_t i = 0; i < KMLN_COUNT(inits); i++)
 		if (kmln_eq(inits[i].init, job->init))
 			kmln_buf_str(&include, inits[i].packages);
-	if (job->settings.ssh_key)
+	if (job->settings.key_count)
 		kmln_buf_str(&include, ",openssh-server");
 	for (size_t i = 0; i < job->include->count; i++)
 		kmln_buf_printf(&include, ",%s", job->include->items[i]);
@@ -185,9 +185,34 @@ static int unpack(const struct kmln_create *job, const char *suite, struct kmln_
 	return status ? explain(words, status, err) : 0;
 }
 
+/* What every new guest has, and what the caller wants of it. */
+static struct kmln_settings all_settings(const struct kmln_create *job)
+{
+	static const struct kmln_set_interface card = {
+		.name = "eth0", .dhcp = true, .optional = true};
+	struct kmln_settings settings = job->settings;
+
+	if (!settings.hostname)
+		settings.hostname = "debian";
+	if (!settings.interface_count) {
+		settings.interfaces = &card;
+		settings.interface_count = 1;
+	}
+	return settings;
+}
+
+static bool can_log_in(const struct kmln_settings *settings)
+{
+	for (size_t i = 0; i < settings->user_count; i++)
+		if (settings->users[i].password || settings->users[i].hash)
+			return true;
+	return settings->root_password || settings->root_hash || settings->key_count;
+}
+
 static int set_up(const struct kmln_create *job, const struct kmln_disk *disk,
 	const struct kmln_range *range, struct kmln_error *err)
 {
+	const struct kmln_settings settings = all_settings(job);
 	const struct kmln_goal goal = {0};
 	KMLN_FACTS struct kmln_facts *facts = NULL;
 	KMLN_EDITS struct kmln_edits edits = {0};
@@ -205,11 +230,13 @@ static int set_up(const struct kmln_create *job, const struct kmln_disk *disk,
 		return r;
 	planning.facts = facts;
 	kmln_edits_init(&edits, facts->pool);
-	r = kmln_plan_guest(&planning, err);
+	r = kmln_tree_ext(disk->device, range, true, &tree, err);
+	if (r == 0) {
+		kmln_settings_inspect(tree, facts, &settings);
+		r = kmln_plan_guest(&planning, err);
+	}
 	if (r == 0)
-		r = kmln_plan_settings(&planning, &job->settings, err);
-	if (r == 0)
-		r = kmln_tree_ext(disk->device, range, true, &tree, err);
+		r = kmln_plan_settings(&planning, &settings, err);
 	if (r == 0)
 		r = kmln_apply_tree(&edits, tree, NULL, err);
 	return r < 0 ? r : kmln_tree_close(&tree, err);
@@ -247,7 +274,8 @@ int kmln_create(const struct kmln_create *job, struct kmln_error *err)
 		r = kmln_check_clean(disk.device, &range, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", job->out);
-	if (!job->settings.root_password && !job->settings.ssh_key)
-		kmln_warn("nobody can log in yet: --root-password or --ssh-key gives a way");
+	if (!can_log_in(&job->settings))
+		kmln_warn(
+			"nobody can log in yet: --root-password, --user or --ssh-key gives a way");
 	return kmln_output_publish(&output, job->force, err);
 }

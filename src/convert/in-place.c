@@ -79,6 +79,8 @@ static int make_view(const struct kmln_in_place *job, struct view *view, struct 
 	}
 	view->disk = *job->disk;
 	view->disk.fd = -1;
+	if (view->cut || front)
+		view->disk.root = 0;
 	view->disk.device = kmln_device_join(parts, count);
 	view->disk.size = view->disk.device->size;
 	view->root = job->root;

@@ -49,8 +49,8 @@ static int check(struct kmln_opened *opened, unsigned flags, struct kmln_error *
 	return kmln_check_clean(opened->disk.device, &root->range, err);
 }
 
-int kmln_opened_read(
-	const char *path, unsigned flags, struct kmln_opened *opened, struct kmln_error *err)
+int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kmln_opened *opened,
+	struct kmln_error *err)
 {
 	int r;
 
@@ -63,6 +63,7 @@ int kmln_opened_read(
 			return r;
 		r = kmln_disk_lock(&opened->source, flags & KMLN_DISK_WRITE, err);
 	} while (r == 0 && kmln_journal_there(path));
+	opened->source.root = root;
 	opened->disk = opened->source;
 	opened->disk.fd = -1;
 	if (r == 0)

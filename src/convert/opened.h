@@ -15,12 +15,12 @@ struct kmln_opened {
 };
 
 /*
- * `flags` as for kmln_disk_open(). KMLN_EINVALID where there is no root filesystem that e2fsck
- * finds nothing wrong with. A journal that was not replayed is replayed in what we see; the image
- * stays as it is. *opened is to be closed also after an error.
+ * `flags` as for kmln_disk_open(), `root` as in struct kmln_disk. KMLN_EINVALID where there is no
+ * root filesystem that e2fsck finds nothing wrong with. A journal that was not replayed is replayed
+ * in what we see; the image stays as it is. *opened is to be closed also after an error.
  */
-int kmln_opened_read(
-	const char *path, unsigned flags, struct kmln_opened *opened, struct kmln_error *err);
+int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kmln_opened *opened,
+	struct kmln_error *err);
 /* Before a change in place: what was replayed becomes the image's own, all or nothing. */
 int kmln_opened_settle(const char *path, struct kmln_opened *opened, struct kmln_error *err);
 void kmln_opened_close(struct kmln_opened *opened);

@@ -42,7 +42,7 @@ static int read_source(struct work *work, struct kmln_error *err)
 {
 	const bool write = !work->job->out && !work->job->dry_run;
 
-	return kmln_opened_read(work->job->image,
+	return kmln_opened_read(work->job->image, 0,
 		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
 		&work->image, err);
 }
@@ -139,6 +139,8 @@ static int prove(void *data, const struct kmln_disk *disk, const struct kmln_ran
 		r = kmln_inspect(disk, &facts, err);
 	if (r == 0 && !facts->root)
 		r = kmln_fail(err, EIO, "there is no root filesystem: %s", facts->root_problem);
+	if (r == 0 && facts->root->range.offset != root->offset)
+		r = kmln_fail(err, EIO, "the partition table leads to another root filesystem");
 	if (r == 0 && (facts->record_problem || facts->record_count))
 		r = kmln_fail(err, EIO, "a record is still there");
 	return r < 0 ? kmln_wrap(err, "after taking it back") : 0;
@@ -153,21 +155,23 @@ static int write_bytes(
 static int fill(struct work *work, int fd, struct kmln_error *err)
 {
 	const struct kmln_edit *cut = kmln_edits_find(&work->edits, KMLN_EDIT_COLLAPSE);
-	const uint64_t front = cut ? cut->offset : 0;
+	const struct kmln_edit *shift = kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
+	const struct kmln_edit *extend = kmln_edits_find(&work->edits, KMLN_EDIT_EXTEND);
+	const uint64_t away = cut ? cut->offset : 0, front = shift ? shift->offset : 0;
 	const struct kmln_part part = {
-		work->image.disk.device, {front, cut ? cut->size : work->image.disk.size}};
+		work->image.disk.device, {away, cut ? cut->size : work->image.disk.size}};
 	KMLN_DEVICE struct kmln_device *rest = kmln_device_join(&part, 1);
 	struct kmln_range range = work->image.facts->root->range;
 	KMLN_DISK struct kmln_disk disk = {.fd = -1};
 	KMLN_TREE struct kmln_tree *tree = NULL;
 	int r;
 
-	range.offset -= front;
-	if (ftruncate(fd, (off_t)rest->size) < 0)
+	range.offset = range.offset - away + front;
+	if (ftruncate(fd, (off_t)(front + rest->size + (extend ? extend->size : 0))) < 0)
 		return kmln_fail_sys(err, errno, "make room");
 	r = kmln_disk_wrap(fd, &disk, err);
 	if (r == 0)
-		r = kmln_copy(rest, disk.device, 0, err);
+		r = kmln_copy(rest, disk.device, front, err);
 	if (r == 0)
 		r = kmln_tree_ext(disk.device, &range, true, &tree, err);
 	if (r == 0)
@@ -205,7 +209,8 @@ static int replace_by_copy(struct work *work, struct kmln_error *err)
 
 	if (!path || fstat(work->image.source.fd, &st) < 0)
 		return kmln_fail_sys(err, errno, "%s", work->job->image);
-	kmln_note("the host's filesystem cannot cut a file in front: the image is written anew");
+	kmln_note(
+		"the host's filesystem cannot cut a file in front, or put something there: the image is written anew");
 	r = kmln_output_open(path, true, &output, err);
 	if (r == 0 && (fchown(output.fd, st.st_uid, st.st_gid) < 0 ||
 			      fchmod(output.fd, st.st_mode & 07777) < 0))
@@ -243,16 +248,16 @@ static int change_in_place(struct work *work, struct kmln_error *err)
 		.prove = prove,
 		.data = work,
 	};
+	const bool moves = cut || kmln_edits_find(&work->edits, KMLN_EDIT_SHIFT);
 	struct stat st;
 	int r = 0;
 
-	if (cut && (!kmln_eq(work->image.source.format, "raw") ||
-			   fstat(work->image.source.fd, &st) < 0 || !S_ISREG(st.st_mode)))
+	if (moves && (!kmln_eq(work->image.source.format, "raw") ||
+			     fstat(work->image.source.fd, &st) < 0 || !S_ISREG(st.st_mode)))
 		return kmln_fail(err, KMLN_EINVALID,
-			"what was a bare filesystem cannot be one again in a %s image; -o OUT makes a "
-			"raw copy that is",
-			work->image.source.format);
-	if (cut && !kmln_can_shift(work->image.source.fd))
+			"what was a %s cannot be one again in a %s image; -o OUT makes a raw copy that is",
+			cut ? "bare filesystem" : "whole disk", work->image.source.format);
+	if (moves && !kmln_can_shift(work->image.source.fd))
 		return replace_by_copy(work, err);
 	r = kmln_opened_settle(work->job->image, &work->image, err);
 	if (r == 0)

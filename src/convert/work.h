@@ -19,6 +19,10 @@ struct kmln_work {
 	struct kmln_beside beside; /* files that come with the image */
 };
 
+/* All up to the finished plan; *work is to be given back whatever comes of it. */
+int kmln_work_begin(struct kmln_work *work, const struct kmln_convert *job, struct kmln_error *err);
+void kmln_work_fini(struct kmln_work *work);
+#define KMLN_WORK KMLN_CLEANUP(kmln_work_fini)
 /* The plan for these facts, with the goal of this conversion. */
 int kmln_work_plan(const struct kmln_work *work, const struct kmln_facts *facts,
 	struct kmln_edits *edits, struct kmln_error *err);

@@ -17,6 +17,7 @@
 #include "guest/initramfs.h"
 #include "guest/packages.h"
 #include "guest/step.h"
+#include "platform/uml.h"
 
 /* How the folder of a kit begins while it is made. */
 #define STAGE ".new-"
@@ -428,6 +429,10 @@ int kmln_kit_add(const char *path, const char *const *with, const char *to, stru
 
 	if (folder < 0 && access(path, R_OK) < 0)
 		return kmln_fail_sys(err, errno, "%s", path);
+	if (folder < 0 && kmln_uml_is_program(path))
+		return kmln_fail(err, KMLN_EINVALID,
+			"%s is the kernel of User-Mode Linux: a program, which no other platform starts",
+			path);
 	if (folder >= 0 && with && with[0])
 		return kmln_fail(
 			err, KMLN_EUSAGE, "%s is a folder, and packages go with a package", path);

@@ -223,10 +223,22 @@ static void write_one(struct kmln_buf *out, const struct kmln_edit *e)
 	case KMLN_EDIT_BYTES:
 		write_bytes(out, e);
 		return;
-	case KMLN_EDIT_REMOVE:
 	case KMLN_EDIT_COLLAPSE:
+		write_head(out, KMLN_RECORD_CUT, e);
+		kmln_buf_printf(out, " offset=%llu size=%llu was-size=%llu",
+			(unsigned long long)e->offset, (unsigned long long)e->size,
+			(unsigned long long)e->replaces_size);
+		break;
+	case KMLN_EDIT_KEEP:
+		write_head(out, KMLN_RECORD_KEEP, e);
+		kmln_buf_printf(out, " offset=%llu size=%llu\n", (unsigned long long)e->offset,
+			(unsigned long long)e->size);
+		write_lines(out, '-', e->data, e->size);
+		return;
+	case KMLN_EDIT_REMOVE: /* only undoing plans it */
+	case KMLN_EDIT_MERGE: /* only for a copy */
 	case KMLN_EDIT_KINDS:
-		return; /* only undoing plans these */
+		return;
 	}
 	write_why(out, e);
 }

@@ -46,6 +46,8 @@ static const struct {
 	const char *signs;
 } kinds[] = {
 	[KMLN_RECORD_SHIFT] = {"shift", B(F_OFFSET), 0, ""},
+	[KMLN_RECORD_CUT] = {"cut", B(F_OFFSET) | B(F_SIZE) | B(F_WAS_SIZE), 0, ""},
+	[KMLN_RECORD_KEEP] = {"keep", B(F_OFFSET) | B(F_SIZE), 0, "-"},
 	[KMLN_RECORD_EXTEND] = {"extend", B(F_SIZE), 0, ""},
 	[KMLN_RECORD_RESIZE] = {"resize", B(F_SIZE) | B(F_WAS_SIZE), 0, ""},
 	[KMLN_RECORD_BYTES] = {"bytes", B(F_OFFSET) | B(F_SIZE) | B(F_SUM) | B(F_WAS), 0, "-"},
@@ -341,10 +343,12 @@ static int end_item(struct parser *parser, struct kmln_error *err)
 	if (item->kind == KMLN_RECORD_PUT && item->was == KMLN_WAS_KEPT &&
 		item->was_size != item->old_size)
 		return bad(parser, err, "the text before is not as long as it was");
-	if (item->kind == KMLN_RECORD_BYTES && item->was == KMLN_WAS_KEPT &&
+	if (((item->kind == KMLN_RECORD_BYTES && item->was == KMLN_WAS_KEPT) ||
+		    item->kind == KMLN_RECORD_KEEP) &&
 		item->size != item->old_size)
 		return bad(parser, err, "the bytes before are not as many as they were");
-	if (item->kind != KMLN_RECORD_BYTES && memchr(item->old, 0, item->old_size))
+	if (item->kind != KMLN_RECORD_BYTES && item->kind != KMLN_RECORD_KEEP &&
+		memchr(item->old, 0, item->old_size))
 		return bad(parser, err, "a NUL in a text");
 	if (memchr(item->new, 0, item->new_size))
 		return bad(parser, err, "a NUL in a text");

@@ -20,6 +20,8 @@
 
 enum kmln_record_kind {
 	KMLN_RECORD_SHIFT,
+	KMLN_RECORD_CUT, /* only the root filesystem of a disk stayed */
+	KMLN_RECORD_KEEP, /* bytes of the disk that went with that; all others were zeros */
 	KMLN_RECORD_EXTEND,
 	KMLN_RECORD_RESIZE,
 	KMLN_RECORD_BYTES,
@@ -44,8 +46,9 @@ struct kmln_record_item {
 	unsigned line; /* in the record, from 1 */
 	const char *by, *why, *path;
 	uint32_t mode, uid, gid; /* MKDIR, PUT; SYMLINK: uid and gid */
-	uint64_t offset; /* SHIFT, BYTES */
-	uint64_t size; /* of the content; EXTEND: added bytes; RESIZE: the new size */
+	uint64_t offset; /* SHIFT, BYTES, KEEP; CUT: bytes in front that went */
+	uint64_t size; /* of the content; CUT: what stayed; EXTEND: added bytes; RESIZE: the new
+			  size */
 	const char *sum; /* SHA-512 of the content in hexadecimal; NULL: known by its time */
 	bool timed;
 	int64_t mtime;
@@ -54,11 +57,12 @@ struct kmln_record_item {
 
 	enum kmln_record_was was;
 	uint32_t was_mode, was_uid, was_gid; /* the mode with its type */
-	uint64_t was_size; /* RESIZE: the size before */
+	uint64_t was_size; /* RESIZE, CUT: the size before */
 	int64_t was_mtime;
 	uint32_t was_mtime_ns;
 	const char *was_sum;
-	/* PUT, BYTES: the whole content; CHANGE: the lines; SYMLINK: the target. With a NUL behind.
+	/* PUT, BYTES, KEEP: the whole content; CHANGE: the lines; SYMLINK: the target. With a NUL
+	 * behind.
 	 */
 	const char *old;
 	size_t old_size;

@@ -14,7 +14,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"--size: the filesystem has %llu bytes already, and kmln only makes it bigger",
 			(unsigned long long)root->bytes);
-	if (planning->facts->table)
+	if (planning->facts->table && !planning->platform->wants_bare)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"--size: the image has a partition table already; kmln resizes the filesystem "
 			"of a bare image only");

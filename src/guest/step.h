@@ -49,6 +49,16 @@ struct kmln_goal {
 	size_t grub_core_size;
 	struct kmln_pieces esp; /* uefi: what is to be written into the EFI system partition */
 	const char *esp_sum; /* of the loader that is then in it */
+	/* Lines of fstab for disks that are not part of the image are marked: the guest starts
+	 * without them. */
+	bool nofail;
+	/* Filesystems of the disk that become folders of the root, the outer before the inner. */
+	const struct kmln_filesystem *const *merged;
+	size_t merged_count;
+	/* In place: what stands on the disk around the root filesystem, and not zeros. */
+	struct kmln_pieces around;
+	bool around_too_big; /* it is more than a record holds, and not here */
+	bool in_place;
 	bool record; /* keep a record of the changes in the guest, for undoing them */
 };
 

@@ -10,12 +10,16 @@
 
 const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_wrap,
+	&kmln_step_unwrap,
 	&kmln_step_resize,
+	&kmln_step_merge,
 	&kmln_step_kernel,
 	&kmln_step_initramfs,
 	&kmln_step_packages,
 	&kmln_step_fstab,
 	&kmln_step_login,
+	&kmln_step_uml_units,
+	&kmln_step_uml_modules,
 	&kmln_step_grub,
 	&kmln_step_loader,
 	&kmln_step_record,
@@ -59,6 +63,12 @@ int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err)
 {
 	if (!facts->root)
 		return kmln_fail(err, KMLN_EINVALID, "no root filesystem: %s", facts->root_problem);
+	for (size_t i = 0; i < facts->fstab_count; i++)
+		if (facts->init == KMLN_INIT_NONE && kmln_eq(facts->fstab[i].mount, "/usr"))
+			return kmln_fail(err, KMLN_EINVALID,
+				"the guest keeps /usr, and so its init program, on a filesystem of its own "
+				"(%s, /etc/fstab:%u): where that is on this disk, --merge puts it into the root",
+				facts->fstab[i].device, facts->fstab[i].line);
 	if (!kmln_arch_runs(facts->arch, "x86-64"))
 		return kmln_fail(err, KMLN_EINVALID,
 			"the guest's programs are for %s, and kmln has machines for x86-64 only",
@@ -72,7 +82,9 @@ int kmln_check_guest(const struct kmln_facts *facts, struct kmln_error *err)
 int kmln_plan_guest(struct kmln_planning *planning, struct kmln_error *err)
 {
 	const struct kmln_facts *facts = planning->facts;
-	int r = planning->edits ? kmln_check_guest(facts, err) : 0;
+	/* a guest that is put together may have its init in another part */
+	const bool parts = facts->table && planning->goal && planning->goal->merged_count;
+	int r = planning->edits && !parts ? kmln_check_guest(facts, err) : 0;
 
 	if (r < 0)
 		return r;

@@ -186,43 +186,75 @@ static void note_size(const struct way *way, const struct kmln_record_item *item
 			(unsigned long long)root->bytes, (unsigned long long)item->was_size);
 }
 
-/* The shift must be known first: it says what the bytes in front are. */
-static int find_shift(struct way *way, struct kmln_error *err)
+/*
+ * The disk's last change of form, and its first: two shifts have a cut between them, and two cuts a
+ * shift. *from: the record of the last.
+ */
+static int find_forms(struct way *way, const struct kmln_record_item **last,
+	const struct kmln_record_item **first, size_t *from, size_t *first_from,
+	struct kmln_error *err)
 {
-	for (size_t i = 0; i < way->undo->record_count; i++)
-		for (size_t k = 0; k < way->undo->records[i].count; k++) {
-			const struct kmln_record_item *item = &way->undo->records[i].items[k];
+	const struct kmln_undo *undo = way->undo;
 
-			if (item->kind != KMLN_RECORD_SHIFT)
+	for (size_t i = 0; i < undo->record_count; i++)
+		for (size_t k = undo->records[i].count; k-- > 0;) {
+			const struct kmln_record_item *item = &undo->records[i].items[k];
+
+			if (item->kind != KMLN_RECORD_SHIFT && item->kind != KMLN_RECORD_CUT)
 				continue;
-			if (way->shift)
+			if (*first && (*first)->kind == item->kind)
 				return kmln_fail(err, KMLN_EINVALID,
-					"%s: line %u: a second shift, and a disk is made once",
-					way->undo->records[i].file, item->line);
-			way->shift = item;
+					"%s: line %u: a second %s, and a disk is made once",
+					undo->records[i].file, item->line,
+					kmln_record_kind_name(item->kind));
+			if (!*last) {
+				*last = item;
+				*from = i;
+			}
+			*first = item;
+			*first_from = i;
 		}
 	return 0;
 }
 
-int kmln_undo_disk(struct kmln_undo *undo, struct kmln_error *err)
+static void look_at_items(struct way *way, size_t from)
 {
-	struct way way = {.undo = undo, .pool = undo->edits->pool, .same = true};
-	int r = find_shift(&way, err);
+	const struct kmln_undo *undo = way->undo;
 
-	if (r < 0)
-		return r;
-	if (undo->facts->table)
-		look(&way);
 	for (size_t i = 0; i < undo->record_count; i++)
 		for (size_t k = undo->records[i].count; k-- > 0;) {
 			const struct kmln_record_item *item = &undo->records[i].items[k];
 
 			if (item->kind == KMLN_RECORD_RESIZE)
-				note_size(&way, item);
-			/* a filesystem that stands alone: its disk was made of files beside it */
-			else if (item->kind == KMLN_RECORD_BYTES && undo->facts->table)
-				undo_bytes(&way, item);
+				note_size(way, item);
+			/* a filesystem that stands alone: its disk was made of files beside it, or
+			 * cut off since */
+			else if (item->kind == KMLN_RECORD_BYTES && undo->facts->table && i <= from)
+				undo_bytes(way, item);
 		}
+}
+
+int kmln_undo_disk(struct kmln_undo *undo, struct kmln_error *err)
+{
+	struct way way = {.undo = undo, .pool = undo->edits->pool, .same = true};
+	const struct kmln_record_item *last = NULL, *first = NULL;
+	size_t from = undo->record_count, first_from = 0;
+	int r = find_forms(&way, &last, &first, &from, &first_from, err);
+
+	if (r < 0)
+		return r;
+	if (last && last->kind == KMLN_RECORD_SHIFT)
+		way.shift = last;
+	if (undo->facts->table)
+		look(&way);
+	look_at_items(&way, from);
+	if (way.shift && first->kind == KMLN_RECORD_CUT)
+		return kmln_fail(err, KMLN_EINVALID,
+			"the image was a disk, stood alone, and is another disk now: let it stand alone "
+			"again first: kmln convert --to uml --in-place");
+	if (last && last->kind == KMLN_RECORD_CUT)
+		return first->kind == KMLN_RECORD_CUT ? kmln_undo_cut(undo, first, first_from, err)
+						      : 0;
 	if (!undo->facts->table)
 		return 0;
 	if (way.shift)

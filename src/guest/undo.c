@@ -338,6 +338,8 @@ static int undo_item(
 		undo_link(way, place, item);
 		return 0;
 	case KMLN_RECORD_SHIFT:
+	case KMLN_RECORD_CUT:
+	case KMLN_RECORD_KEEP:
 	case KMLN_RECORD_EXTEND:
 	case KMLN_RECORD_RESIZE:
 	case KMLN_RECORD_BYTES:

@@ -17,6 +17,8 @@
  * - On the disk only a shift of just what wrapping makes is taken back, and only where the table
  *   is the one that the loader step makes for it; bytes come back only in front of the first
  *   partition, and never into the partition table.
+ * - A cut is taken back only where the image is as long as what stayed, and what comes back lies
+ *   around it, in a bounded room. The disk is then inspected: its table must lead to that root.
  * - Paths are opened without following links (states.h), so one that has become a link since leads
  *   nowhere, and numbers and lengths are bounded by the parser (record.c).
  */
@@ -54,6 +56,9 @@ int kmln_plan_undo(struct kmln_undo *undo, struct kmln_error *err);
 
 /* undo-disk.c: around the tree. */
 int kmln_undo_disk(struct kmln_undo *undo, struct kmln_error *err);
+/* undo-cut.c: a filesystem that stands alone, by the cut of the record of this index. */
+int kmln_undo_cut(struct kmln_undo *undo, const struct kmln_record_item *cut, size_t record,
+	struct kmln_error *err);
 
 /*
  * undo-text.c: `text` without what the item (CHANGE or APPEND) put into it, in the pool, *size

@@ -14,6 +14,7 @@
 #include "image/journal.h"
 #include "image/layers.h"
 #include "image/nbd.h"
+#include "run/daemon.h"
 
 /*
  * The bytes that QEMU's locks lie on: shared locks, one byte for what it does with the image and
@@ -249,7 +250,7 @@ static int set_lock(int fd, short type, off_t start, off_t size, struct kmln_err
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return kmln_fail_sys(err, errno, "cannot be locked");
-	return kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
+	return kmln_fail(err, EBUSY, KMLN_IN_USE);
 }
 
 /* The descriptors to lock, and those to look at: the image's files. One that a daemon of ours
@@ -297,6 +298,6 @@ int kmln_disk_lock(struct kmln_disk *disk, bool writable, struct kmln_error *err
 	}
 	/* first our own, then a look for others': of two that start at once, one sees the other */
 	if (r == 0 && !writable && kmln_disk_busy(disk))
-		r = kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
+		r = kmln_fail(err, EBUSY, KMLN_IN_USE);
 	return r;
 }

@@ -28,15 +28,15 @@ struct kmln_disk {
 	/* Of its own files, without a backing file: their length, and the bytes that the host's
 	 * filesystem has given them, which are less where they have holes. */
 	uint64_t file_size, allocated;
+	/* The number of the partition that is said to hold the guest's root; 0: it is looked for.
+	 */
+	unsigned root;
 	const char *format; /* "raw", "qcow2" ...; see image/formats.h */
 	const char *backing; /* the name of the backing file, as the image has it; NULL: none */
 	struct kmln_layers *layers; /* the files it consists of; NULL: one raw file */
 	struct kmln_device **parts; /* of a device that is put together, layers->count; or NULL */
 };
 #define KMLN_DISK KMLN_CLEANUP(kmln_disk_close)
-
-#define KMLN_DISK_IN_USE \
-	"in use: a running machine (UML, QEMU) or another kmln has it open; stop that first"
 
 /*
  * Opens an image. Raw ones and flat VMDKs are read by kmln itself, others by a confined

@@ -464,6 +464,55 @@ static int empty_file(
 	return code ? ext_fail(err, code, "empty the file") : 0;
 }
 
+/* Block by block, and none for zeros. */
+static int write_blocks_of(struct ext_tree *ext, ext2_file_t file, uint64_t size, kmln_source_fn fn,
+	void *data, struct kmln_error *err)
+{
+	const size_t block = ext->fs->blocksize;
+	KMLN_FREE char *bytes = kmln_malloc(block), *zeros = kmln_malloc(block);
+
+	memset(zeros, 0, block);
+	for (uint64_t done = 0; done < size;) {
+		size_t want = size - done < block ? (size_t)(size - done) : block, have = 0;
+		errcode_t code = 0;
+		unsigned written;
+
+		while (have < want) {
+			ssize_t n = fn(data, bytes + have, want - have, err);
+
+			if (n < 0)
+				return (int)n;
+			if (n == 0)
+				return kmln_fail(err, EIO, "the content ends early");
+			have += (size_t)n;
+		}
+		if (memcmp(bytes, zeros, want) != 0) {
+			code = ext2fs_file_llseek(file, done, EXT2_SEEK_SET, NULL);
+			if (!code)
+				code = ext2fs_file_write(file, bytes, (unsigned)want, &written);
+		}
+		if (code)
+			return ext_fail(err, code, "write");
+		done += want;
+	}
+	return 0;
+}
+
+static int write_sparse(struct ext_tree *ext, ext2_ino_t ino, uint64_t size, kmln_source_fn fn,
+	void *data, struct kmln_error *err)
+{
+	errcode_t code;
+	ext2_file_t file;
+	int r;
+
+	code = ext2fs_file_open(ext->fs, ino, EXT2_FILE_WRITE, &file);
+	if (code)
+		return ext_fail(err, code, "open");
+	r = write_blocks_of(ext, file, size, fn, data, err);
+	code = ext2fs_file_close(file);
+	return r == 0 && code ? ext_fail(err, code, "close") : r;
+}
+
 int ext_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *meta, uint64_t size,
 	kmln_source_fn fn, void *data, struct kmln_error *err)
 {
@@ -477,12 +526,13 @@ int ext_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *me
 
 	if (r < 0)
 		return r;
-	if (blocks)
+	if (blocks && !meta->sparse)
 		code = ext2fs_fallocate(
 			ext->fs, EXT2_FALLOCATE_FORCE_INIT, ino, NULL, ~0ULL, 0, blocks);
 	if (code)
 		return ext_fail(err, code, "allocate");
-	r = write_content(ext, ino, size, fn, data, err);
+	r = meta->sparse ? write_sparse(ext, ino, size, fn, data, err)
+			 : write_content(ext, ino, size, fn, data, err);
 	if (r == 0)
 		r = ext_read_inode(ext, ino, &inode, err);
 	if (r < 0)

@@ -56,8 +56,19 @@ struct kmln_known_file {
 	uint32_t uid, gid;
 	int64_t mtime;
 	uint32_t mtime_ns;
+	const char *sum; /* SHA-256 of a regular file's content that is not in `data`, where
+			    kmln_inspect_sums() was asked for it; else NULL */
 };
 #define KMLN_KNOWN_MAX (1u << 20)
+
+/* What is in the folder that new homes are made from. */
+struct kmln_skeleton {
+	const char *path; /* below it: ".bashrc" */
+	uint32_t mode; /* a folder, a regular file or a link */
+	const char *data; /* a file's content, or a link's target */
+	size_t size;
+};
+#define KMLN_SKELETON_FOLDER "/etc/skel"
 
 /* A record that a conversion left in the guest; see guest/record.h. */
 struct kmln_record_file {
@@ -65,6 +76,12 @@ struct kmln_record_file {
 	const char *path;
 	uint64_t size;
 };
+/* Where a guest's own units and drop-ins of systemd stand, and the names that kmln gives to its. */
+#define KMLN_UNITS_FOLDER "/etc/systemd/system"
+#define KMLN_UNIT_DROP_IN "kmln-not-in-uml.conf"
+#define KMLN_MODULES_UNIT "kmln-uml-modules.service"
+/* Units that are of no use on a platform without hardware; NULL-ended. */
+extern const char *const kmln_hardware_units[];
 #define KMLN_RECORDS_MAX 64u
 #define KMLN_RECORD_FOLDER "/var/lib/kmln"
 
@@ -97,7 +114,7 @@ struct kmln_login {
 	const char *source; /* "/etc/inittab:51", a unit's path, or the rule that makes it */
 };
 
-struct kmln_interface {
+struct kmln_known_interface {
 	const char *name; /* "eth0"; or what is matched instead of a name: "mac 52:54:..." */
 	const char *system; /* "ifupdown", "systemd-networkd", "netplan", "NetworkManager" or
 			       "ifcfg" */
@@ -208,6 +225,7 @@ struct kmln_facts {
 	/* Of the guest whose root was found; all empty where none was. */
 	const struct kmln_filesystem *root;
 	const char *root_problem; /* why root is NULL, for people */
+	unsigned root_count; /* filesystems that look like one; the guest may be in any of them */
 	const char *os_id, *os_version, *os_name, *os_codename, *os_like;
 	const char *arch; /* "x86-64", "i386", "arm64" ... from an ELF header */
 	const char *hostname;
@@ -236,7 +254,7 @@ struct kmln_facts {
 	size_t fstab_count;
 	struct kmln_login *logins;
 	size_t login_count;
-	struct kmln_interface *interfaces;
+	struct kmln_known_interface *interfaces;
 	size_t interface_count;
 	struct kmln_mac_name *mac_names;
 	size_t mac_name_count;
@@ -259,6 +277,8 @@ struct kmln_facts {
 	size_t note_count;
 	struct kmln_known_file *files;
 	size_t file_count;
+	struct kmln_skeleton *skeleton; /* where kmln_inspect_skeleton() was asked for it */
+	size_t skeleton_count;
 	struct kmln_record_file *records; /* of conversions, the last first */
 	size_t record_count;
 	const char *record_problem; /* why the records cannot be read or added to, or NULL */

@@ -85,7 +85,7 @@ static void end_interface(struct plan *plan)
 			   : plan->match_mac
 				   ? kmln_pool_printf(facts->pool, "mac %s", plan->match_mac)
 				   : plan->levels[2].key;
-	struct kmln_interface *i = kmln_interface_add(facts, name, "netplan", plan->path);
+	struct kmln_known_interface *i = kmln_interface_add(facts, name, "netplan", plan->path);
 
 	if (i) {
 		i->method = plan->dhcp ? "dhcp" : plan->address ? "static" : NULL;

@@ -13,14 +13,14 @@
 
 #define SOURCE_DEPTH 8
 
-struct kmln_interface *kmln_interface_add(
+struct kmln_known_interface *kmln_interface_add(
 	struct kmln_facts *facts, const char *name, const char *system, const char *file)
 {
-	struct kmln_interface *i = kmln_list_add(facts, &facts->interfaces, &facts->interface_count,
-		sizeof(*i), "network interfaces");
+	struct kmln_known_interface *i = kmln_list_add(facts, &facts->interfaces,
+		&facts->interface_count, sizeof(*i), "network interfaces");
 
 	if (i)
-		*i = (struct kmln_interface){.name = kmln_pool_strdup(facts->pool, name),
+		*i = (struct kmln_known_interface){.name = kmln_pool_strdup(facts->pool, name),
 			.system = system,
 			.file = kmln_pool_strdup(facts->pool, file)};
 	return i;
@@ -54,7 +54,7 @@ static void join_lines(char *text)
 void kmln_parse_ifupdown(struct kmln_facts *facts, const char *path, const char *text)
 {
 	KMLN_FREE char *copy = kmln_strdup(text);
-	struct kmln_interface *current = NULL;
+	struct kmln_known_interface *current = NULL;
 	char *rest = copy, *line;
 
 	join_lines(copy);
@@ -179,7 +179,7 @@ static void add_macs(struct kmln_facts *facts, const char *macs, const char *nam
 void kmln_parse_networkd(struct kmln_facts *facts, const char *path, const char *text)
 {
 	struct unit unit = {.facts = facts};
-	struct kmln_interface *i;
+	struct kmln_known_interface *i;
 	const char *name;
 
 	kmln_ini(text, networkd_line, &unit);
@@ -234,7 +234,7 @@ void kmln_parse_ifcfg(struct kmln_facts *facts, const char *path, const char *te
 	static const char *const copies[] = {"~", ".bak", ".orig", ".old", ".rpmsave", ".rpmnew"};
 	const char *base = strrchr(path, '/');
 	struct ifcfg c = {.facts = facts};
-	struct kmln_interface *i;
+	struct kmln_known_interface *i;
 
 	base = base ? base + 1 : path;
 	if (!kmln_starts(base, "ifcfg-"))
@@ -287,7 +287,7 @@ static void keyfile_line(void *data, const char *section, const char *key, char 
 void kmln_parse_keyfile(struct kmln_facts *facts, const char *path, const char *text)
 {
 	struct keyfile k = {.facts = facts};
-	struct kmln_interface *i;
+	struct kmln_known_interface *i;
 	const char *name;
 
 	kmln_ini(text, keyfile_line, &k);

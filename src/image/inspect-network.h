@@ -6,7 +6,7 @@
 #include "image/facts.h"
 
 /* A new interface, name and file copied; NULL where the list is full. */
-struct kmln_interface *kmln_interface_add(
+struct kmln_known_interface *kmln_interface_add(
 	struct kmln_facts *facts, const char *name, const char *system, const char *file);
 /* What is no hardware address (or NULL) is not added. The name may be NULL. */
 void kmln_mac_name_add(

@@ -26,7 +26,28 @@ static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/se
 	"/boot/vmlinuz.old", "/boot/initrd.img", "/boot/initrd.img.old", "/var/lib/dpkg/info",
 	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
 	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
-	"/etc/rcS.d/S01kmod", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER};
+	"/etc/rcS.d/S01kmod", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
+	KMLN_UNITS_FOLDER, KMLN_UNITS_FOLDER "/sysinit.target.wants"};
+
+/* Units of which a step may say where they do not start; their drop-ins, and one unit of ours. */
+static void read_units(struct kmln_tree *tree, struct kmln_facts *facts)
+{
+	KMLN_STRV struct kmln_strv paths = {0};
+
+	kmln_strv_adds(&paths, KMLN_UNITS_FOLDER "/" KMLN_MODULES_UNIT,
+		KMLN_UNITS_FOLDER "/sysinit.target.wants/" KMLN_MODULES_UNIT, NULL);
+	for (const char *const *unit = kmln_hardware_units; *unit; unit++) {
+		kmln_strv_printf(&paths, KMLN_UNITS_FOLDER "/%s.d", *unit);
+		kmln_strv_printf(&paths, KMLN_UNITS_FOLDER "/%s.d/" KMLN_UNIT_DROP_IN, *unit);
+	}
+	kmln_inspect_paths(tree, facts, &paths);
+}
+
+/* They look after hardware, or talk to a hypervisor, that User-Mode Linux does not have. */
+const char *const kmln_hardware_units[] = {"qemu-guest-agent.service", "spice-vdagentd.service",
+	"spice-vdagent.service", "acpid.service", "multipathd.service", "fwupd.service",
+	"fwupd-refresh.timer", "irqbalance.service", "smartmontools.service", "smartd.service",
+	"kdump-tools.service", "kdump.service", "thermald.service", "mcelog.service", NULL};
 
 const char *kmln_init_name(enum kmln_init init)
 {
@@ -204,7 +225,8 @@ static int is_there(struct kmln_tree *tree, const char *path, struct kmln_error 
 /* A root filesystem has /etc, and programs or an init. 1, 0 or negative, as above. */
 static int looks_like_root(struct kmln_tree *tree, struct kmln_error *err)
 {
-	static const char *const signs[] = {"/sbin/init", "/bin/sh", "/usr/bin", "/init"};
+	static const char *const signs[] = {
+		"/sbin/init", "/bin/sh", "/usr/bin", "/init", "/etc/fstab"};
 	int r = is_there(tree, "/etc", err), found = 0;
 
 	for (size_t i = 0; r > 0 && !found && i < KMLN_COUNT(signs); i++) {
@@ -247,6 +269,7 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 
 	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
 		read_known(tree, facts, known_files[i]);
+	read_units(tree, facts);
 	r = kmln_kernels_read(
 		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
 	if (r == 0)
@@ -264,31 +287,66 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	return r;
 }
 
+/* Two systems on one disk: nobody but its owner knows which is meant. */
+static const char *explain_two_roots(const struct kmln_filesystem *first,
+	const struct kmln_filesystem *second, struct kmln_pool *pool)
+{
+	return kmln_pool_printf(pool,
+		"%s and %s both hold one: say which by its number (--root %u or --root %u)",
+		name_of(first, pool), name_of(second, pool), first->partition, second->partition);
+}
+
+static const char *explain_no_such_root(const struct kmln_facts *facts, unsigned number)
+{
+	return kmln_pool_printf(facts->pool, "none in partition %u, which was asked for: %s",
+		number, explain_no_root(facts));
+}
+
+/* Keeps the tree of the first one that looks like a root, and counts the others. */
+static int try_root(const struct kmln_disk *disk, struct kmln_facts *facts,
+	struct kmln_filesystem *fs, struct kmln_tree **root, struct kmln_error *err)
+{
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct kmln_error damage;
+	int r = kmln_tree_ext(disk->device, &fs->range, false, &tree, err);
+
+	if (r < 0)
+		return r;
+	r = looks_like_root(tree, &damage);
+	if (r < 0)
+		fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
+	if (r <= 0)
+		return 0;
+	if (facts->root_count++) {
+		facts->root_problem = explain_two_roots(facts->root, fs, facts->pool);
+		return 0;
+	}
+	facts->root = fs;
+	*root = tree;
+	tree = NULL;
+	return 0;
+}
+
 int kmln_inspect_find_root(const struct kmln_disk *disk, struct kmln_facts *facts,
 	struct kmln_tree **root, struct kmln_error *err)
 {
 	for (size_t i = 0; i < facts->filesystem_count; i++) {
 		struct kmln_filesystem *fs = &facts->filesystems[i];
-		KMLN_TREE struct kmln_tree *tree = NULL;
-		struct kmln_error damage;
 		int r;
 
-		if (!fs->is_ext)
+		if (!fs->is_ext || (disk->root && fs->partition != disk->root))
 			continue;
-		r = kmln_tree_ext(disk->device, &fs->range, false, &tree, err);
+		r = try_root(disk, facts, fs, root, err);
 		if (r < 0)
 			return r;
-		r = looks_like_root(tree, &damage);
-		if (r > 0) {
-			facts->root = fs;
-			*root = tree;
-			tree = NULL;
-			return 0;
-		}
-		if (r < 0)
-			fs->problem = kmln_pool_printf(facts->pool, "damaged: %s", damage.text);
 	}
-	facts->root_problem = explain_no_root(facts);
+	if (facts->root_count > 1) {
+		facts->root = NULL;
+		kmln_tree_cleanup(root);
+	} else if (!facts->root) {
+		facts->root_problem = disk->root ? explain_no_such_root(facts, disk->root)
+						 : explain_no_root(facts);
+	}
 	return 0;
 }
 

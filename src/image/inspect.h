@@ -17,6 +17,9 @@ void kmln_facts_cleanup(struct kmln_facts **facts);
 #define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)
 
 /*
+ * A root filesystem is the one in the partition disk->root, or, where that is 0, the only one that
+ * looks like one: two of them are root_problem, and root_count tells that from none.
+ *
  * The same in parts, for who wants less or has no disk: format, partitions and filesystems; the
  * root filesystem (facts->root and *tree, or root_problem and no tree); what the guest in it is.
  * The last needs facts that have a pool and `root`, and any kind of tree.
@@ -56,5 +59,13 @@ bool kmln_next_line(char **text, char **line);
  */
 void kmln_inspect_paths(
 	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths);
+/*
+ * Learns the sums of those of these paths that are known, regular and no text: so that a plan can
+ * tell whether their content is the wanted one. Content over 256 MiB has none.
+ */
+void kmln_inspect_sums(
+	struct kmln_tree *tree, struct kmln_facts *facts, const struct kmln_strv *paths);
+/* Fills facts->skeleton, once; what is too much for a home is left out, with a note. */
+void kmln_inspect_skeleton(struct kmln_tree *tree, struct kmln_facts *facts);
 
 #endif

@@ -13,28 +13,25 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/log.h"
 #include "image/disk.h"
 #include "image/nodes.h"
-#include "run/process.h"
+#include "run/daemon.h"
 #include "run/sandbox.h"
 
-#define PROGRAM "qemu-storage-daemon"
-#define WORDS_LIMIT 4096
 #define SOCKET_NAME "nbd"
+#define SHM (1u << 20)
 
 /* Milliseconds. */
 #define START_LIMIT 60000
-#define FINISH_LIMIT 30000
 #define TICK 2 /* how often is looked whether its socket is there */
 
 /* The lowest version with a right for truncate: without it Landlock alone is too little. */
 #define LANDLOCK_ALONE 3
 
 struct kmln_storage {
-	struct kmln_process process;
-	struct kmln_buf words, walls;
-	bool writable;
+	struct kmln_daemon daemon;
 };
 
 static int64_t now(void)
@@ -45,66 +42,14 @@ static int64_t now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Takes what there is, and closes at the end. The words are cut off in the middle, not at the end:
- * the last ones tell why it ended. */
-static void take(int *fd, struct kmln_buf *words)
-{
-	char piece[4096];
-	ssize_t n;
-
-	while (*fd >= 0) {
-		n = read(*fd, piece, sizeof(piece));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			kmln_close_cleanup(fd);
-			return;
-		}
-		if (words->size > WORDS_LIMIT)
-			words->size = WORDS_LIMIT / 2;
-		kmln_buf_add(words, piece, (size_t)n);
-	}
-}
-
 int kmln_storage_words(const struct kmln_storage *storage)
 {
-	return storage->process.words;
+	return storage->daemon.process.words;
 }
 
 void kmln_storage_hear(struct kmln_storage *storage)
 {
-	take(&storage->process.words, &storage->words);
-	/* the greeting and answers of its monitor */
-	if (storage->writable) {
-		struct kmln_buf unused = {0};
-
-		take(&storage->process.console, &unused);
-		kmln_buf_fini(&unused);
-	}
-}
-
-/* The last line it said, without the command line that it repeats in front. */
-static const char *last_words(struct kmln_storage *storage)
-{
-	char *text, *line;
-
-	while (storage->words.size && storage->words.data[storage->words.size - 1] == '\n')
-		storage->words.data[--storage->words.size] = '\0';
-	if (!storage->words.size)
-		return NULL;
-	/* QEMU asks below the line that tells what happened */
-	text = strstr(storage->words.data, "\nIs another process using");
-	if (text)
-		*text = '\0';
-	line = strrchr(storage->words.data, '\n');
-	line = line ? line + 1 : storage->words.data;
-	text = strstr(line, "}: ");
-	if (text)
-		return text + 3;
-	text = kmln_starts(line, PROGRAM ": ") ? line + strlen(PROGRAM ": ") : line;
-	return text;
+	kmln_daemon_hear(&storage->daemon);
 }
 
 /* ---- what it is told ---- */
@@ -122,29 +67,60 @@ static void add_env(struct kmln_actions *actions, struct kmln_spawn *spawn)
 	spawn->env = kmln_actions_words(actions, &env);
 }
 
-static int plan(const struct kmln_layers *layers, bool shared, bool confined,
-	struct kmln_pool *pool, struct kmln_spawn *spawn, struct kmln_error *err)
+/* The program, first in argv, and walls for it. */
+static int begin(struct kmln_sandbox *sandbox, struct kmln_pool *pool, bool confined,
+	struct kmln_strv *argv, struct kmln_error *err)
 {
-	struct kmln_actions actions = {.pool = pool, .by = "storage"};
-	const char *found = kmln_find_program(pool, PROGRAM);
-	KMLN_STRV struct kmln_strv argv = {0};
-	KMLN_BUF struct kmln_buf json = {0};
-	struct kmln_sandbox sandbox;
-	const struct kmln_nodes nodes = {layers, &sandbox, shared};
+	const char *found = kmln_find_program(pool, KMLN_DAEMON_PROGRAM);
 	char real[PATH_MAX];
 	int r;
 
 	if (!found || !realpath(found, real))
 		return kmln_fail(err, KMLN_ELACK,
-			PROGRAM " is not installed (Debian package qemu-system-common); it reads "
-				"images of this format");
-	r = kmln_sandbox_look(&sandbox, pool, confined, err);
+			KMLN_DAEMON_PROGRAM
+			" is not installed (Debian package qemu-system-common); "
+			"it reads images of this format");
+	r = kmln_sandbox_look(sandbox, pool, confined, err);
 	if (r < 0)
 		return r;
-	sandbox.shm = 1 << 20;
-	kmln_strv_add(&argv, kmln_starts(real, "/usr/") ? real
-							: kmln_sandbox_share(&sandbox, real,
-								  "program", KMLN_ACCESS_RUN));
+	sandbox->shm = SHM;
+	kmln_strv_add(argv, kmln_starts(real, "/usr/") ? real
+						       : kmln_sandbox_share(sandbox, real,
+								 "program", KMLN_ACCESS_RUN));
+	return 0;
+}
+
+static void begin_known(const struct kmln_storage_disk *disk, struct kmln_sandbox *sandbox,
+	struct kmln_pool *pool, struct kmln_strv *argv)
+{
+	*sandbox = *disk->walls;
+	sandbox->pool = pool;
+	sandbox->shm = SHM;
+	kmln_strv_add(argv,
+		kmln_starts(disk->program, "/usr/")
+			? disk->program
+			: kmln_sandbox_share(sandbox, disk->program, "program", KMLN_ACCESS_RUN));
+}
+
+/* A monitor, by which it can be told to finish. The last of all: its greeting says that the rest is
+ * there. */
+static void add_monitor(struct kmln_strv *argv)
+{
+	kmln_strv_adds(argv, "--chardev", "stdio,id=m", "--monitor", "chardev=m", NULL);
+}
+
+static int plan(const struct kmln_layers *layers, bool shared, bool confined,
+	struct kmln_pool *pool, struct kmln_spawn *spawn, struct kmln_error *err)
+{
+	struct kmln_actions actions = {.pool = pool, .by = "storage"};
+	KMLN_STRV struct kmln_strv argv = {0};
+	KMLN_BUF struct kmln_buf json = {0};
+	struct kmln_sandbox sandbox;
+	const struct kmln_nodes nodes = {layers, &sandbox, shared};
+	int r = begin(&sandbox, pool, confined, &argv, err);
+
+	if (r < 0)
+		return r;
 	kmln_buf_str(&json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "\",");
 	kmln_nodes_add(&nodes, layers->items[0], layers->items[0]->writable, &json);
 	kmln_buf_str(&json, "}");
@@ -157,9 +133,73 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 		"type=nbd,id=e,node-name=" KMLN_STORAGE_EXPORT ",name=" KMLN_STORAGE_EXPORT
 		",writable=%s",
 		layers->items[0]->writable ? "on" : "off");
-	/* a monitor, by which it can be told to finish */
 	if (layers->items[0]->writable)
-		kmln_strv_adds(&argv, "--chardev", "stdio,id=m", "--monitor", "chardev=m", NULL);
+		add_monitor(&argv);
+	kmln_sandbox_spawn(&sandbox, &argv, NULL, &actions, spawn);
+	add_env(&actions, spawn);
+	return 0;
+}
+
+/* An empty overlay of the disk's size. It names no backing file: that is said in the node. */
+static int make_overlay(const char *path, uint64_t size, struct kmln_error *err)
+{
+	KMLN_FREE char *bytes = kmln_printf("%llu", (unsigned long long)size);
+	const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", path, bytes, NULL};
+	const struct kmln_child child = {.argv = argv, .package = "qemu-utils"};
+
+	return kmln_child_must(&child, NULL, err);
+}
+
+/* The node that a machine is given: the image, or an overlay on it. */
+static int add_disk(const struct kmln_storage_disk *disk, struct kmln_sandbox *sandbox,
+	struct kmln_buf *json, struct kmln_error *err)
+{
+	const struct kmln_nodes nodes = {disk->layers, sandbox, false};
+	KMLN_BUF struct kmln_buf image = {0};
+	KMLN_FREE char *overlay = kmln_printf("%s/overlay", disk->folder);
+	int r = kmln_nodes_disk(&nodes, !disk->snapshot, disk->folder, &image, err);
+
+	if (r == 0 && disk->snapshot)
+		r = make_overlay(overlay, disk->size, err);
+	if (r < 0)
+		return r;
+	kmln_buf_str(json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "\",");
+	if (disk->snapshot)
+		kmln_buf_printf(json,
+			"\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":"
+			"\"%s\"},\"backing\":%s}",
+			kmln_sandbox_share(sandbox, overlay, "overlay", KMLN_ACCESS_WRITE),
+			image.data);
+	else
+		kmln_buf_str(json, image.data + 1);
+	return 0;
+}
+
+int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *pool,
+	struct kmln_spawn *spawn, struct kmln_error *err)
+{
+	struct kmln_actions actions = {.pool = pool, .by = "storage"};
+	KMLN_STRV struct kmln_strv argv = {0};
+	KMLN_BUF struct kmln_buf json = {0};
+	struct kmln_sandbox sandbox;
+	const char *folder;
+	int r = 0;
+
+	if (disk->walls)
+		begin_known(disk, &sandbox, pool, &argv);
+	else
+		r = begin(&sandbox, pool, disk->confined, &argv, err);
+	if (r == 0)
+		r = add_disk(disk, &sandbox, &json, err);
+	if (r < 0)
+		return r;
+	folder = kmln_sandbox_share(&sandbox, disk->socket_folder, "served", KMLN_ACCESS_WRITE);
+	kmln_strv_adds(&argv, "--blockdev", json.data, "--export", NULL);
+	kmln_strv_printf(&argv,
+		"type=vhost-user-blk,id=e,node-name=" KMLN_STORAGE_EXPORT
+		",addr.type=unix,addr.path=%s/" KMLN_STORAGE_SOCKET ",writable=on,num-queues=1",
+		folder);
+	add_monitor(&argv);
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, &actions, spawn);
 	add_env(&actions, spawn);
 	return 0;
@@ -171,7 +211,8 @@ static int plan(const struct kmln_layers *layers, bool shared, bool confined,
 static int try_connect(struct kmln_storage *storage, int *client, struct kmln_error *err)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	KMLN_FD int folder = kmln_open(storage->process.folder.path, O_PATH | O_DIRECTORY, 0, err);
+	KMLN_FD int folder =
+		kmln_open(storage->daemon.process.folder.path, O_PATH | O_DIRECTORY, 0, err);
 	KMLN_FD int fd = -1;
 
 	if (folder < 0)
@@ -183,41 +224,27 @@ static int try_connect(struct kmln_storage *storage, int *client, struct kmln_er
 	if (connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0)
 		return errno == ENOENT || errno == ECONNREFUSED || errno == EINTR
 			       ? 0
-			       : kmln_fail_sys(err, errno, "connect to " PROGRAM);
+			       : kmln_fail_sys(err, errno, "connect to " KMLN_DAEMON_PROGRAM);
 	*client = fd;
 	fd = -1;
 	return 1;
 }
 
-static int in_use(const char *words)
-{
-	return strstr(words, "\" lock") || strstr(words, "Failed to lock");
-}
-
 /* Why it ended before it served. */
 static int explain(struct kmln_storage *storage, const char *format, struct kmln_error *err)
 {
-	const char *words;
+	KMLN_FREE char *what = kmln_printf("read it as %s", format);
+	int r = kmln_daemon_explain(&storage->daemon, what, err);
 
-	take(&storage->process.walls, &storage->walls);
-	kmln_storage_hear(storage);
-	words = last_words(storage);
-	if (!storage->walls.size || !kmln_starts(storage->walls.data, "ok\n"))
-		return kmln_fail(err, KMLN_ELACK,
-			PROGRAM ", which reads images of this format, cannot be confined on this "
-				"host: %s; qemu-img convert -O raw FILE NEW makes an image that is "
-				"read without it",
-			storage->walls.size ? storage->walls.data
-			: words		    ? words
-					    : "no words");
-	if (!words) /* somebody ended it */
-		return kmln_fail(err, EIO, PROGRAM ", which serves the image, ended");
-	if (in_use(words))
-		return kmln_fail(err, EBUSY, KMLN_DISK_IN_USE);
-	return kmln_fail(err, KMLN_EINVALID, "QEMU cannot read it as %s: %s%s", format, words,
-		kmln_eq(format, "vhdx") ? " (a differencing one must be merged with its parent "
-					  "first; one that was not closed well, repaired)"
-					: "");
+	if (r == -KMLN_EINVALID && kmln_eq(format, "vhdx")) {
+		KMLN_FREE char *text = kmln_strdup(err->text);
+
+		return kmln_fail(err, KMLN_EINVALID,
+			"%s (a differencing one must be merged with its parent first; one that was not "
+			"closed well, repaired)",
+			text);
+	}
+	return r;
 }
 
 static int wait_ready(
@@ -227,8 +254,8 @@ static int wait_ready(
 
 	for (;;) {
 		struct pollfd fds[] = {
-			{storage->process.pidfd, POLLIN, 0},
-			{storage->process.words, POLLIN, 0},
+			{storage->daemon.process.pidfd, POLLIN, 0},
+			{storage->daemon.process.words, POLLIN, 0},
 		};
 		int r = try_connect(storage, client, err);
 
@@ -240,7 +267,8 @@ static int wait_ready(
 		if (fds[0].revents)
 			return explain(storage, format, err);
 		if (now() > deadline)
-			return kmln_fail(err, ETIMEDOUT, PROGRAM " did not begin within %d seconds",
+			return kmln_fail(err, ETIMEDOUT,
+				KMLN_DAEMON_PROGRAM " did not begin within %d seconds",
 				START_LIMIT / 1000);
 	}
 }
@@ -254,18 +282,10 @@ static int start(const struct kmln_layers *layers, bool shared, bool confined,
 	int r = plan(layers, shared, confined, pool, &spawn, err);
 
 	sigprocmask(SIG_SETMASK, NULL, &mask);
-	storage->writable = layers->items[0]->writable;
+	storage->daemon.monitored = layers->items[0]->writable;
 	if (r == 0)
-		r = kmln_process_start(&storage->process, &spawn, &mask, err);
+		r = kmln_process_start(&storage->daemon.process, &spawn, &mask, err);
 	return r < 0 ? r : wait_ready(storage, layers->items[0]->header.driver, client, err);
-}
-
-static void storage_fini(struct kmln_storage *storage)
-{
-	kmln_process_cleanup(&storage->process);
-	kmln_buf_fini(&storage->words);
-	kmln_buf_fini(&storage->walls);
-	*storage = (struct kmln_storage){.process = KMLN_PROCESS_NONE};
 }
 
 /*
@@ -279,15 +299,15 @@ int kmln_storage_start(const struct kmln_layers *layers, bool shared, struct kml
 	struct kmln_storage *new = kmln_malloc(sizeof(*new));
 	int r;
 
-	*new = (struct kmln_storage){.process = KMLN_PROCESS_NONE};
+	*new = (struct kmln_storage){.daemon = KMLN_DAEMON_NONE};
 	r = start(layers, shared, true, new, client, err);
 	if (r < 0 && err->code == KMLN_ELACK && kmln_landlock_abi() >= LANDLOCK_ALONE) {
 		kmln_debug("%s; Landlock alone holds it", err->text);
-		storage_fini(new);
+		kmln_daemon_stop(&new->daemon);
 		r = start(layers, shared, false, new, client, err);
 	}
 	if (r < 0) {
-		storage_fini(new);
+		kmln_daemon_stop(&new->daemon);
 		free(new);
 		return r;
 	}
@@ -299,34 +319,13 @@ int kmln_storage_start(const struct kmln_layers *layers, bool shared, struct kml
 
 int kmln_storage_lost(struct kmln_storage *storage, const char *what, struct kmln_error *err)
 {
-	const char *words;
-
-	kmln_storage_hear(storage);
-	words = last_words(storage);
-	return kmln_fail(err, EIO, "%s: " PROGRAM ", which serves the image, ended%s%s", what,
-		words ? ": " : "", words ? words : "");
-}
-
-/* Closes the image well, so that nothing in it says that it was left in the middle. */
-static void finish(struct kmln_storage *storage)
-{
-	static const char quit[] = "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"quit\"}";
-	struct pollfd fd = {storage->process.pidfd, POLLIN, 0};
-	int64_t deadline = now() + FINISH_LIMIT;
-
-	if (storage->process.console < 0 ||
-		send(storage->process.console, quit, sizeof(quit) - 1, MSG_NOSIGNAL) < 0)
-		return;
-	while (!(poll(&fd, 1, TICK) > 0 && fd.revents) && now() < deadline)
-		kmln_storage_hear(storage);
+	return kmln_daemon_lost(&storage->daemon, what, err);
 }
 
 void kmln_storage_stop(struct kmln_storage **storage)
 {
 	if (*storage) {
-		if ((*storage)->writable && (*storage)->process.pid)
-			finish(*storage);
-		storage_fini(*storage);
+		kmln_daemon_stop(&(*storage)->daemon);
 		free(*storage);
 	}
 	*storage = NULL;

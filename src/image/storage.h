@@ -9,8 +9,10 @@
 #define KMLN_IMAGE_STORAGE_H
 
 #include "image/layers.h"
+#include "plan/actions.h"
 
 struct kmln_storage;
+struct kmln_sandbox;
 
 /* The NBD export that a client asks for. */
 #define KMLN_STORAGE_EXPORT "disk"
@@ -33,5 +35,32 @@ void kmln_storage_hear(struct kmln_storage *storage);
 int kmln_storage_lost(struct kmln_storage *storage, const char *what, struct kmln_error *err);
 /* Ends and forgets it (NULL is fine). A writing one may finish first: flush before. */
 void kmln_storage_stop(struct kmln_storage **storage);
+
+/* ---- a disk for a machine that reads raw images only ---- */
+
+struct kmln_storage_disk {
+	const struct kmln_layers *layers; /* of an image that is not raw */
+	uint64_t size; /* of the disk, bytes */
+	/* What is written goes into an overlay that is thrown away, and the image is only read. */
+	bool snapshot;
+	bool confined; /* by namespaces; else by Landlock alone */
+	/* Private folders that last as long as the machine: one for what it needs besides the
+	 * image, and one that nobody but it and the machine is given, for the socket between them.
+	 */
+	const char *folder, *socket_folder;
+	/* What was looked at already, without shares; NULL: the host is looked at for this. */
+	const struct kmln_sandbox *walls;
+	const char *program; /* likewise */
+};
+/* The name of that socket, on which it speaks vhost-user-blk. */
+#define KMLN_STORAGE_SOCKET "disk"
+
+/*
+ * Plans the daemon that serves this disk to one machine, for KMLN_ACTION_SERVE; all of *spawn is
+ * the pool's. KMLN_EINVALID where the image cannot be written, KMLN_ELACK where a program is
+ * missing.
+ */
+int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *pool,
+	struct kmln_spawn *spawn, struct kmln_error *err);
 
 #endif

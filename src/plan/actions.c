@@ -4,11 +4,20 @@
 
 #include <string.h>
 
+#include "plan/edits.h"
 #include "plan/print.h"
 
 #define WIDTH 88
 
 static const char *const kind_names[KMLN_ACTION_KINDS] = {
+	[KMLN_ACTION_PREPARE] = "prepare",
+	[KMLN_ACTION_OVERLAY] = "overlay",
+	[KMLN_ACTION_CREATE] = "create",
+	[KMLN_ACTION_EDIT] = "edit",
+	[KMLN_ACTION_TAP] = "tap",
+	[KMLN_ACTION_RUN] = "run",
+	[KMLN_ACTION_READY] = "ready",
+	[KMLN_ACTION_SERVE] = "serve",
 	[KMLN_ACTION_SPAWN] = "spawn",
 	[KMLN_ACTION_EXPECT] = "expect",
 	[KMLN_ACTION_SEND] = "send",
@@ -42,14 +51,22 @@ const char *const *kmln_actions_words(struct kmln_actions *actions, const struct
 	return (const char *const *)copy;
 }
 
+static bool is_plain(const char *word)
+{
+	const char *c = word;
+
+	while ((*c >= 'a' && *c <= 'z') || (*c >= '@' && *c <= 'Z') || (*c >= '+' && *c <= ':') ||
+		*c == '%' || *c == '=' || *c == '_')
+		c++;
+	return *word && !*c;
+}
+
 /* A word as a shell takes it: plain, in quotes, or in $'...' where it has control bytes. */
 static void add_quoted(struct kmln_buf *out, const char *word)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "@%+=:,./_-";
 	bool odd = false;
 
-	if (*word && word[strspn(word, plain)] == '\0') {
+	if (is_plain(word)) {
 		kmln_buf_str(out, word);
 		return;
 	}
@@ -108,6 +125,33 @@ static void print_spawn(struct kmln_buf *out, const struct kmln_spawn *spawn)
 	print_command(out, spawn);
 }
 
+/* "PATH over FROM, 1.0 GB" */
+static void print_paths(struct kmln_buf *object, const struct kmln_action *a)
+{
+	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
+
+	if (a->path) {
+		kmln_buf_str(object, " ");
+		add_quoted(object, a->path);
+	}
+	if (a->from) {
+		kmln_buf_str(object, a->kind == KMLN_ACTION_OVERLAY ? " over " : " from ");
+		add_quoted(object, a->from);
+	}
+	if (a->size)
+		kmln_buf_printf(object, ", %s", kmln_plan_bytes(pool, a->size));
+}
+
+/* The lines of a plan of edits, below the action that carries them out. */
+static void print_edits(struct kmln_buf *out, const struct kmln_edits *edits)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	kmln_edits_print(edits, false, &text);
+	for (const char *line = text.data; line && *line; line += strcspn(line, "\n") + 1)
+		kmln_buf_printf(out, "        %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out)
 {
 	for (size_t i = 0; i < actions->count; i++) {
@@ -119,6 +163,7 @@ void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out
 			kmln_buf_str(&object, " ");
 			add_quoted(&object, a->text);
 		}
+		print_paths(&object, a);
 		if (a->why)
 			kmln_buf_str(&why, a->why);
 		if (a->timeout)
@@ -127,5 +172,7 @@ void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out
 		kmln_plan_line(out, kind_names[a->kind], object.data, actions->by, why.data);
 		if (a->spawn)
 			print_spawn(out, a->spawn);
+		if (a->edits)
+			print_edits(out, a->edits);
 	}
 }

@@ -9,9 +9,23 @@
 #ifndef KMLN_PLAN_ACTIONS_H
 #define KMLN_PLAN_ACTIONS_H
 
+#include <stdint.h>
+
 #include "base/mem.h"
 
+struct kmln_edits;
+
 enum kmln_action_kind {
+	/* ---- what is made before machines start ---- */
+	KMLN_ACTION_PREPARE, /* `path`, a copy of the image `from` with `edits` carried out */
+	KMLN_ACTION_OVERLAY, /* `path`, a qcow2 of `size` bytes over the raw disk `from` */
+	KMLN_ACTION_CREATE, /* `path`, a file of `size` bytes to swap on */
+	KMLN_ACTION_EDIT, /* carry out `edits` on the disk `path` */
+	/* ---- their life ---- */
+	KMLN_ACTION_TAP, /* make the host's network device `text` for the node; needs root */
+	KMLN_ACTION_RUN, /* a line of the user's own, for his shell: `text` */
+	KMLN_ACTION_READY, /* until the node is ready: `text` says when */
+	KMLN_ACTION_SERVE, /* start the program that serves the node's disk; see run/daemon.h */
 	KMLN_ACTION_SPAWN, /* start the node */
 	KMLN_ACTION_EXPECT, /* until `text`, a POSIX extended regex, appears on its console */
 	KMLN_ACTION_SEND, /* type `text` on its console */
@@ -26,7 +40,7 @@ struct kmln_action_link {
 	const char *name, *target;
 };
 
-/* What SPAWN starts. Everything is in the pool of the actions. */
+/* What SERVE and SPAWN start. Everything is in the pool of the actions. */
 struct kmln_spawn {
 	const char *const *argv; /* whole, confinement included; argv[0] is a path; NULL-ended */
 	const char *const *env; /* "NAME=value": the whole environment; NULL-ended */
@@ -45,7 +59,10 @@ struct kmln_action {
 	const char *why; /* a few words for people, or NULL */
 	const char *text; /* EXPECT, SEND */
 	unsigned timeout; /* EXPECT, WAIT, ATTACH: seconds since the spawn; 0: no limit */
-	const struct kmln_spawn *spawn; /* SPAWN */
+	const struct kmln_spawn *spawn; /* SERVE, SPAWN */
+	const char *path, *from; /* host paths: PREPARE, OVERLAY, CREATE, EDIT */
+	uint64_t size; /* bytes */
+	const struct kmln_edits *edits; /* PREPARE, EDIT */
 };
 
 struct kmln_actions {

@@ -68,12 +68,49 @@ void kmln_edits_note(struct kmln_edits *edits, const char *fmt, ...)
 		sizeof(char *)) = kmln_pool_strdup(edits->pool, text.data);
 }
 
+static const char *copy_text(struct kmln_pool *pool, const char *text)
+{
+	return text ? kmln_pool_strdup(pool, text) : NULL;
+}
+
+static const char *copy_bytes(struct kmln_pool *pool, const char *bytes, uint64_t size)
+{
+	return bytes ? kmln_pool_memdup(pool, bytes, (size_t)size) : NULL;
+}
+
+void kmln_edits_copy(struct kmln_edits *to, const struct kmln_edits *from)
+{
+	struct kmln_pool *pool = to->pool;
+	struct kmln_error never;
+
+	to->kit = copy_text(pool, from->kit);
+	for (size_t i = 0; i < from->count; i++) {
+		struct kmln_edit e = from->items[i];
+		const bool link = e.kind == KMLN_EDIT_SYMLINK;
+
+		e.by = copy_text(pool, e.by);
+		e.why = copy_text(pool, e.why);
+		e.path = copy_text(pool, e.path);
+		e.data = link ? copy_text(pool, e.data) : copy_bytes(pool, e.data, e.size);
+		e.from = copy_text(pool, e.from);
+		e.replaces = link ? copy_text(pool, e.replaces)
+				  : copy_bytes(pool, e.replaces, e.replaces_size);
+		e.shown_by = copy_text(pool, e.shown_by);
+		e.group = copy_text(pool, e.group);
+		kmln_edits_add(to, &e, &never);
+	}
+	for (size_t i = 0; i < from->note_count; i++)
+		kmln_edits_note(to, "%s", from->notes[i]);
+}
+
 const char *kmln_edit_kind_name(enum kmln_edit_kind kind)
 {
 	static const char *const names[] = {
 		[KMLN_EDIT_SHIFT] = "shift",
 		[KMLN_EDIT_COLLAPSE] = "cut",
+		[KMLN_EDIT_KEEP] = "keep",
 		[KMLN_EDIT_EXTEND] = "extend",
+		[KMLN_EDIT_MERGE] = "merge",
 		[KMLN_EDIT_RESIZE] = "resize",
 		[KMLN_EDIT_BYTES] = "bytes",
 		[KMLN_EDIT_MKDIR] = "mkdir",
@@ -174,7 +211,8 @@ static void print_run(
 /* What is in a file is shown, but not of the many that a package brings. */
 static bool shows_content(const struct kmln_edit *e)
 {
-	return e->data && !e->group && !e->unshown && kmln_is_text(e->data, e->size) &&
+	return e->data && !e->group && !e->unshown && !e->shown_by &&
+	       kmln_is_text(e->data, e->size) &&
 	       (!e->replaces || kmln_is_text(e->replaces, e->replaces_size));
 }
 
@@ -184,7 +222,11 @@ static void print_put(
 	const char *size = kmln_plan_bytes(edits->pool, e->size);
 	char *object;
 
-	if (e->replaces)
+	if (e->replaces && e->anew)
+		object = kmln_pool_printf(edits->pool, "%s %04o %u:%u, %s in place of %s", e->path,
+			e->mode, e->uid, e->gid, size,
+			kmln_plan_bytes(edits->pool, e->replaces_size));
+	else if (e->replaces)
 		object = kmln_pool_printf(edits->pool, "%s, %s in place of %s", e->path, size,
 			kmln_plan_bytes(edits->pool, e->replaces_size));
 	else
@@ -194,7 +236,9 @@ static void print_put(
 			: e->from ? ", from kit"
 				  : "",
 			e->group ? e->group : "");
-	kmln_plan_line(out, "put", object, e->by, e->why);
+	kmln_plan_line(out, "put", object, e->by,
+		e->shown_by ? kmln_pool_printf(edits->pool, "%s (as for %s)", e->why, e->shown_by)
+			    : e->why);
 	if (shows_content(e))
 		kmln_diff(out, e->replaces ? e->replaces : "", e->replaces ? e->replaces_size : 0,
 			e->data, e->size);
@@ -228,10 +272,15 @@ static void print_one(
 		object = kmln_pool_printf(
 			edits->pool, "+%llu bytes behind", (unsigned long long)e->size);
 		break;
+	case KMLN_EDIT_MERGE:
+		object = kmln_pool_printf(edits->pool, "%s from %s, %s", e->path, e->data,
+			kmln_plan_bytes(edits->pool, e->size));
+		break;
 	case KMLN_EDIT_RESIZE:
 		object =
 			kmln_pool_printf(edits->pool, "to %llu bytes", (unsigned long long)e->size);
 		break;
+	case KMLN_EDIT_KEEP:
 	case KMLN_EDIT_BYTES:
 		object = kmln_pool_printf(edits->pool, "0x%llx +%llu bytes",
 			(unsigned long long)e->offset, (unsigned long long)e->size);

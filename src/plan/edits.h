@@ -17,7 +17,10 @@ enum kmln_edit_kind {
 	KMLN_EDIT_SHIFT, /* `offset` empty bytes in front of the image's first byte */
 	KMLN_EDIT_COLLAPSE, /* the first `offset` bytes of the image go, and all behind the next
 			       `size` */
+	KMLN_EDIT_KEEP, /* data[size] at byte `offset` goes with a COLLAPSE: for the record only */
 	KMLN_EDIT_EXTEND, /* `size` empty bytes behind the image's last byte */
+	KMLN_EDIT_MERGE, /* what is in `data` (for people), at byte `offset` of the disk and `size`
+			    bytes, becomes the folder `path` */
 	KMLN_EDIT_RESIZE, /* the root filesystem, and its partition, to `size` bytes */
 	KMLN_EDIT_BYTES, /* data[size] at byte `offset` of the disk */
 	KMLN_EDIT_MKDIR, /* a folder */
@@ -56,6 +59,7 @@ struct kmln_edit {
 	/*
 	 * What else is known of the file that is replaced; replaces_mode (with its type) is 0 where
 	 * the step did not look at it, and then `replaces` says only that something is there.
+	 * COLLAPSE: replaces_size is how long the image is.
 	 * BYTES: `replaces` are the bytes that stand there now, NULL for a place that a shift
 	 * makes; replaces_size is 0 where nobody looked at them. APPEND: how long the file is.
 	 */
@@ -64,7 +68,10 @@ struct kmln_edit {
 	uint32_t replaces_mtime_ns;
 	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
 		      */
+	bool anew; /* PUT: what is replaced goes first, so mode and owner become those above */
 	bool unshown; /* PUT: the content is not for people, and no printed plan shows it */
+	/* PUT: whose plan shows this same change already; NULL: it is shown here. */
+	const char *shown_by;
 	/* Edits of one group that follow each other are one line for people: "package kmod". */
 	const char *group;
 };
@@ -91,6 +98,9 @@ void kmln_edits_fini(struct kmln_edits *edits);
 int kmln_edits_add(struct kmln_edits *edits, const struct kmln_edit *edit, struct kmln_error *err);
 /* True where an edit of this path is in the list. */
 bool kmln_edits_has(const struct kmln_edits *edits, const char *path);
+
+/* Copies the list with all that it points to into `to`, an empty one. */
+void kmln_edits_copy(struct kmln_edits *to, const struct kmln_edits *from);
 
 /* Adds a note, once. */
 void kmln_edits_note(struct kmln_edits *edits, const char *fmt, ...) KMLN_PRINTF(2, 3);

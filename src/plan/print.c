@@ -6,11 +6,23 @@
 
 #include "base/utf8.h"
 
+/* The bytes in front that need no look: nearly all there are. */
+static size_t plain_length(const char *text)
+{
+	size_t n = 0;
+
+	while ((text[n] >= ' ' && text[n] <= '~') || text[n] == '\t')
+		n++;
+	return n;
+}
+
 void kmln_plan_escape(struct kmln_buf *out, const char *text)
 {
 	while (*text) {
-		size_t n = *text == '\t' ? 1 : kmln_utf8_printable(text);
+		size_t n = plain_length(text);
 
+		if (!n)
+			n = kmln_utf8_printable(text);
 		if (n)
 			kmln_buf_add(out, text, n);
 		else

@@ -2,6 +2,7 @@
 /* The table of platforms, and what the launches have in common. */
 #include "platform/platform.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct kmln_platform *const kmln_platforms[] = {
@@ -40,6 +41,24 @@ static int check_path(const char *what, const char *path, struct kmln_error *err
 	return 0;
 }
 
+/* The name of a device is a word of ours or of the kernel's, and stands where a path would. */
+static int check_card(const struct kmln_card *card, struct kmln_error *err)
+{
+	const char *name = card->to;
+	size_t n = name ? strlen(name) : 0;
+
+	if (card->mac[0] & 1)
+		return kmln_fail(err, KMLN_EUSAGE, "the address of a network card is one of many");
+	if (card->link == KMLN_LINK_VDE)
+		return name ? check_path("switch", name, err)
+			    : kmln_fail(err, KMLN_EUSAGE, "a switch has no folder");
+	if (card->link == KMLN_LINK_TAP &&
+		(!n || n > 15 || name[strcspn(name, " \t\n/,:\"'\\")] != '\0'))
+		return kmln_fail(
+			err, KMLN_EUSAGE, "no name of a network device: '%s'", name ? name : "");
+	return 0;
+}
+
 int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err)
 {
 	const struct {
@@ -61,13 +80,22 @@ int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err)
 	if (launch->memory < (16u << 20) || launch->memory > ((uint64_t)1 << 42))
 		return kmln_fail(err, KMLN_EUSAGE, "%llu bytes is no memory size for a machine",
 			(unsigned long long)launch->memory);
-	for (size_t i = 0; i < KMLN_COUNT(paths); i++) {
-		int r = check_path(paths[i].what, paths[i].path, err);
-
-		if (r < 0)
-			return r;
-	}
+	for (size_t i = 0; i < KMLN_COUNT(paths); i++)
+		if (check_path(paths[i].what, paths[i].path, err) < 0)
+			return -err->code;
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
+		if (check_path("further disk", launch->disks[i], err) < 0)
+			return -err->code;
+	for (size_t i = 0; i < launch->card_count; i++)
+		if (check_card(&launch->cards[i], err) < 0)
+			return -err->code;
 	return 0;
+}
+
+void kmln_mac_text(char text[KMLN_MAC_TEXT], const unsigned char mac[6])
+{
+	snprintf(text, KMLN_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
 }
 
 uint64_t kmln_launch_mib(const struct kmln_launch *launch)

@@ -28,6 +28,19 @@ struct kmln_probe {
 	size_t count;
 };
 
+/* What a network card is plugged into. */
+enum kmln_link {
+	KMLN_LINK_NONE, /* nothing */
+	KMLN_LINK_VDE, /* a VDE switch */
+	KMLN_LINK_TAP, /* a network device of the host's, made before */
+};
+
+struct kmln_card {
+	unsigned char mac[6];
+	enum kmln_link link;
+	const char *to; /* VDE: the switch's folder; TAP: the device's name */
+};
+
 /*
  * A machine to be started. Paths are those inside its sandbox, all made by kmln: absolute, and
  * without blanks, commas and colons, which a launch refuses (KMLN_EUSAGE).
@@ -41,12 +54,20 @@ struct kmln_launch {
 	const char *disk; /* the image, raw; with `nodes` only a name for it */
 	const char
 		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
+	bool served; /* UML: `disk` is a socket, on which a daemon speaks vhost-user-blk; needs an
+		      * initramfs with virtio_blk */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
 	bool read_only; /* the guest sees a disk that it cannot write; `snapshot` goes before */
 	bool snapshot; /* the image is only read, and what the guest writes is thrown away */
 	const char *overlay; /* UML: the copy-on-write file that keeps the writes of a snapshot; it
 			      * is made, and must not be there yet. NULL: `run`/disk.cow */
 	uint64_t memory; /* bytes, rounded up to whole MiB */
+	unsigned cpus; /* 0: one. UML has one, and refuses more */
+	/* Its network cards, in the order in which the guest finds them. */
+	const struct kmln_card *cards;
+	size_t card_count;
+	/* Further disks behind the first, raw, writable; NULL-ended, or NULL. */
+	const char *const *disks;
 	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
 	const char *boot_disk;
 	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes
@@ -74,6 +95,7 @@ struct kmln_platform {
 	 */
 	bool needs_kernel; /* a kernel of its own, with `drivers` */
 	bool needs_loader; /* a partition table and a boot loader */
+	bool wants_bare; /* its root is best a filesystem that stands alone */
 	const char *const *drivers; /* NULL-ended, or NULL */
 
 	/* What this host can do. Fails only where it cannot look at all. */
@@ -93,6 +115,9 @@ extern const struct kmln_platform kmln_platform_kvm, kmln_platform_uml, kmln_pla
 
 /* For the launches: refuses paths and sizes that no command line should carry. */
 int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err);
+/* "02:00:00:00:00:01" */
+#define KMLN_MAC_TEXT 18
+void kmln_mac_text(char text[KMLN_MAC_TEXT], const unsigned char mac[6]);
 /* The guest's memory in whole MiB. */
 uint64_t kmln_launch_mib(const struct kmln_launch *launch);
 

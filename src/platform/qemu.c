@@ -52,6 +52,27 @@ static void add_disk(const struct kmln_launch *launch, struct kmln_strv *argv, b
 	kmln_strv_adds(argv, "-drive", drive.data, NULL);
 }
 
+/* No ROM: a card that could start the machine over the network would delay its start. */
+static void add_cards(const struct kmln_launch *launch, struct kmln_strv *argv)
+{
+	for (size_t i = 0; i < launch->card_count; i++) {
+		const struct kmln_card *card = &launch->cards[i];
+		char mac[KMLN_MAC_TEXT];
+
+		kmln_mac_text(mac, card->mac);
+		kmln_strv_add(argv, "-netdev");
+		if (card->link == KMLN_LINK_VDE)
+			kmln_strv_printf(argv, "vde,id=net%zu,sock=%s", i, card->to);
+		else if (card->link == KMLN_LINK_TAP)
+			kmln_strv_printf(argv, "tap,id=net%zu,ifname=%s,script=no,downscript=no", i,
+				card->to);
+		else
+			kmln_strv_printf(argv, "hubport,id=net%zu,hubid=%zu", i, i);
+		kmln_strv_add(argv, "-device");
+		kmln_strv_printf(argv, "virtio-net-pci,netdev=net%zu,mac=%s,romfile=", i, mac);
+	}
+}
+
 int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const char *cpu,
 	struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -67,6 +88,10 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 	kmln_strv_add(argv, launch->program ? launch->program : KMLN_QEMU_PROGRAM);
 	kmln_strv_adds(argv, "-machine", "pc", "-accel", accel, "-cpu", cpu, "-m", NULL);
 	kmln_strv_printf(argv, "%llu", (unsigned long long)kmln_launch_mib(launch));
+	if (launch->cpus > 1) {
+		kmln_strv_add(argv, "-smp");
+		kmln_strv_printf(argv, "%u", launch->cpus);
+	}
 	kmln_strv_adds(argv, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-monitor", "none", "-serial", "stdio", "-sandbox", SECCOMP, NULL);
 	if (launch->firmware) {
@@ -83,6 +108,12 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 			argv, "if=virtio,format=raw,readonly=on,file=%s", launch->boot_disk);
 	}
 	add_disk(launch, argv, writable);
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++) {
+		kmln_strv_add(argv, "-drive");
+		kmln_strv_printf(
+			argv, "if=virtio,format=raw,file=%s,file.locking=on", launch->disks[i]);
+	}
+	add_cards(launch, argv);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);
 	if (launch->kernel)

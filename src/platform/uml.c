@@ -3,8 +3,9 @@
  * User-Mode Linux: the kernel is a program. It needs no permission and no driver of the guest, and
  * its console is the first serial line, as in QEMU, so that one image serves both.
  */
-#include "platform/platform.h"
+#include "platform/uml.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
@@ -14,7 +15,10 @@
 #include "platform/look.h"
 
 #define PROGRAM "linux.uml"
+#define PROGRAM_MAX (64u << 20)
 #define PACKAGE "user-mode-linux"
+#define DISK "ubda"
+#define MODULES "/usr/lib/uml/modules"
 
 /* Adds each word of the text as an argument; UML joins its arguments with blanks again. */
 static void add_words(struct kmln_strv *argv, const char *text)
@@ -28,9 +32,25 @@ static void add_words(struct kmln_strv *argv, const char *text)
 	}
 }
 
+/* A card that is plugged into nothing is left out: its driver would make a device that never works,
+ * under a name that the next one should have. */
+static void add_cards(const struct kmln_launch *launch, struct kmln_strv *argv)
+{
+	for (size_t i = 0; i < launch->card_count; i++) {
+		const struct kmln_card *card = &launch->cards[i];
+		char mac[KMLN_MAC_TEXT];
+
+		kmln_mac_text(mac, card->mac);
+		if (card->link != KMLN_LINK_NONE)
+			kmln_strv_printf(argv, "eth%zu=%s,%s,%s", i,
+				card->link == KMLN_LINK_VDE ? "vde" : "tuntap", card->to, mac);
+	}
+}
+
 static int uml_launch(
 	const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err)
 {
+	const char *disk = launch->served ? KMLN_UML_SERVED : DISK;
 	bool writable = launch->snapshot || !launch->read_only;
 	int r = kmln_launch_check(launch, err);
 
@@ -44,23 +64,37 @@ static int uml_launch(
 	if (launch->kernel)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux is its own kernel: it cannot start %s", launch->kernel);
+	if (launch->cpus > 1)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"User-Mode Linux has one processor, and %u are asked for", launch->cpus);
 	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
-	/* `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
+	if (launch->served && !launch->initramfs)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"User-Mode Linux needs an initramfs for a disk that is served to it");
+	/* 2: the kind of virtio device that is a disk.
+	 * `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
 	 * makes UML open the file that such a head names */
-	if (!launch->snapshot)
+	if (launch->served)
+		kmln_strv_printf(argv, "virtio_uml.device=%s:2", launch->disk);
+	else if (!launch->snapshot)
 		kmln_strv_printf(argv, "ubd0%s=%s", writable ? "d" : "rd", launch->disk);
 	else if (launch->overlay)
 		kmln_strv_printf(argv, "ubd0=%s,%s", launch->overlay, launch->disk);
 	else
 		kmln_strv_printf(argv, "ubd0=%s/disk.cow,%s", launch->run, launch->disk);
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
+		kmln_strv_printf(argv, "ubd%zud=%s", i + 1, launch->disks[i]);
 	if (launch->partition)
-		kmln_strv_printf(argv, "root=/dev/ubda%u", launch->partition);
+		kmln_strv_printf(argv, "root=/dev/%s%u", disk, launch->partition);
 	else
-		kmln_strv_add(argv, "root=/dev/ubda");
+		kmln_strv_printf(argv, "root=/dev/%s", disk);
 	kmln_strv_add(argv, writable ? "rw" : "ro");
 	kmln_strv_printf(argv, "mem=%lluM", (unsigned long long)kmln_launch_mib(launch));
+	add_cards(launch, argv);
 	/* console 1 to 15 and further serial lines stay unconnected: no terminal windows */
 	kmln_strv_adds(argv, "ssl0=fd:0,fd:1", "con=none", "ssl=none", "console=ttyS0", NULL);
+	/* 256 old terminals, which nobody opens, would take half a second */
+	kmln_strv_add(argv, "pty.legacy_count=0");
 	/* a reboot ends the program, as in QEMU; the kernel's name for the machine is in `run` */
 	kmln_strv_adds(argv, "noreboot", "umid=kmln", NULL);
 	kmln_strv_printf(argv, "uml_dir=%s", launch->run);
@@ -138,6 +172,37 @@ static void try_ptrace(const void *unused, void *answer)
 	*(int *)answer = ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ? errno : 0;
 }
 
+bool kmln_uml_is_program(const char *path)
+{
+	KMLN_BUF struct kmln_buf bytes = {0};
+	struct kmln_error ignored;
+	KMLN_FD int fd = kmln_open(path, O_RDONLY, 0, &ignored);
+	char magic[4];
+
+	/* other kernels are rarely ELF files; and this option none of them knows */
+	return fd >= 0 && kmln_pread_all(fd, magic, sizeof(magic), 0, &ignored) == 0 &&
+	       memcmp(magic, "\177ELF", sizeof(magic)) == 0 &&
+	       kmln_read_file(path, PROGRAM_MAX, &bytes, &ignored) == 0 &&
+	       memmem(bytes.data, bytes.size, "uml_dir=", 8);
+}
+
+int kmln_uml_find_modules(struct kmln_pool *pool, const char *program, const char **folder,
+	const char **release, struct kmln_error *err)
+{
+	const char *name;
+
+	*folder = MODULES;
+	*release = kmln_look_version(pool, kmln_look_ask(pool, program, "--version", NULL, NULL));
+	if (!*release)
+		return kmln_fail(err, KMLN_ELACK, "%s does not tell its version", program);
+	name = kmln_pool_printf(pool, MODULES "/%s/modules.dep", *release);
+	return access(name, R_OK) == 0 ? 0
+				       : kmln_fail(err, KMLN_ELACK,
+						 "the modules of %s are not in " MODULES
+						 "/%s (Debian package " PACKAGE ")",
+						 program, *release);
+}
+
 static int uml_probe(struct kmln_pool *pool, struct kmln_probe *probe, struct kmln_error *err)
 {
 	const char *binary = kmln_find_program(pool, PROGRAM), *lacking, *words;
@@ -157,7 +222,7 @@ static int uml_probe(struct kmln_pool *pool, struct kmln_probe *probe, struct km
 	if (!version)
 		return kmln_probe_end(probe, "broken",
 			kmln_pool_printf(pool, "%s does not tell its version", binary));
-	modules = kmln_pool_printf(pool, "/usr/lib/uml/modules/%s", version);
+	modules = kmln_pool_printf(pool, MODULES "/%s", version);
 	kmln_probe_add(
 		pool, probe, "modules", access(modules, R_OK) == 0 ? modules : NULL, PACKAGE);
 	lacking = look_at_config(
@@ -179,7 +244,8 @@ const struct kmln_platform kmln_platform_uml = {
 	.name = "uml",
 	.summary = "User-Mode Linux: the kernel as an ordinary program",
 	.console = "ttyS0",
-	.disk = "ubda",
+	.disk = DISK,
+	.wants_bare = true,
 	.probe = uml_probe,
 	.launch = uml_launch,
 };

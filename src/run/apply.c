@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Applying edits. It decides nothing: paths, content and order are the plan's. Shift,
- * collapse and resize change where the tree lies and are done by who makes the disk.
+ * collapse, merge and resize change where the tree lies and are done by who makes the disk.
  */
 #include "run/apply.h"
 
@@ -54,13 +54,18 @@ static int put(const struct kmln_edit *e, const struct kmln_meta *meta, struct k
 				err, EIO, "%s in the kernel kit has changed meanwhile", e->from);
 		source.data = bytes.data;
 	}
+	if (e->anew && e->replaces) {
+		r = kmln_tree_remove(tree, e->path, err);
+		if (r < 0)
+			return r;
+	}
 	return kmln_tree_put(tree, e->path, meta, e->size, read_inline, &source, err);
 }
 
 static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct kmln_tree *kit,
 	struct kmln_error *err)
 {
-	struct kmln_meta meta = {e->mode, e->uid, e->gid, e->mtime, e->mtime_ns};
+	struct kmln_meta meta = {e->mode, e->uid, e->gid, e->mtime, e->mtime_ns, .sparse = false};
 	struct timespec now;
 
 	if (e->mtime == KMLN_MTIME_NOW) {
@@ -81,6 +86,8 @@ static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct k
 		return kmln_tree_remove(tree, e->path, err);
 	case KMLN_EDIT_SHIFT:
 	case KMLN_EDIT_COLLAPSE:
+	case KMLN_EDIT_KEEP:
+	case KMLN_EDIT_MERGE:
 	case KMLN_EDIT_EXTEND:
 	case KMLN_EDIT_RESIZE:
 	case KMLN_EDIT_BYTES:

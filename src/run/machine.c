@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "run/console.h"
+#include "run/daemon.h"
 #include "run/process.h"
 #include "run/sandbox.h"
 #include "run/terminal.h"
@@ -31,6 +32,7 @@
 struct machine {
 	const struct kmln_spawn *spawn;
 	struct kmln_process process;
+	struct kmln_daemon daemon; /* serves its disk; or not started */
 	struct kmln_console console, words;
 	struct kmln_buf walls, to_user, to_guest;
 	int signals; /* signalfd */
@@ -39,6 +41,7 @@ struct machine {
 	int64_t panicked; /* 0, or when it was seen */
 	bool attached, raw, input_ended;
 	bool ended; /* the process has; what it wrote may still be to be read */
+	bool lost; /* the daemon ended before it */
 	bool quit; /* the user wants no more */
 	int number; /* of the signal that ended us; 0 */
 };
@@ -181,6 +184,9 @@ static int turn(struct machine *m, int64_t deadline, struct kmln_error *err)
 		{m->process.walls, POLLIN, 0},
 		{m->ended ? -1 : m->process.pidfd, POLLIN, 0},
 		{keys ? 0 : -1, POLLIN, 0},
+		{m->lost ? -1 : m->daemon.process.pidfd, POLLIN, 0},
+		{m->daemon.process.words, POLLIN, 0},
+		{m->daemon.process.console, POLLIN, 0},
 	};
 	int64_t time = now();
 	/* after the end nothing announces that a source is empty */
@@ -204,6 +210,9 @@ static int turn(struct machine *m, int64_t deadline, struct kmln_error *err)
 		read_walls(m);
 	if (fds[6].revents)
 		read_keys(m);
+	m->lost = m->lost || (fds[7].revents && !m->ended);
+	if (fds[8].revents || fds[9].revents)
+		kmln_daemon_hear(&m->daemon);
 	type(m, time);
 	if (!m->panicked &&
 		(*m->console.panic || *m->words.panic ||
@@ -286,6 +295,9 @@ static int go_on(
 		return kmln_fail(err, EINTR, "ended by the signal %s", sigabbrev_np(m->number));
 	if (m->quit)
 		return 0;
+	/* the guest would go on without a disk, and fail at whatever it does next */
+	if (m->lost)
+		return kmln_daemon_lost(&m->daemon, "the machine has lost its disk", err);
 	/* a person may still want to look, and ends it himself */
 	if (m->panicked && !m->raw && time - m->panicked > LAST_WORDS)
 		return judge(m, err);
@@ -400,6 +412,13 @@ static void stop(struct machine *m)
 	}
 }
 
+static int serve(struct machine *m, const struct kmln_action *step, const sigset_t *mask,
+	struct kmln_error *err)
+{
+	return kmln_daemon_serve(&m->daemon, step->spawn, mask, m->signals, err) < 0 ? -err->code
+										     : 1;
+}
+
 static int start(struct machine *m, const struct kmln_action *step, const sigset_t *mask,
 	struct kmln_error *err)
 {
@@ -414,6 +433,8 @@ static int carry_out(struct machine *m, const struct kmln_action *step, const si
 	struct kmln_error *err)
 {
 	switch (step->kind) {
+	case KMLN_ACTION_SERVE:
+		return serve(m, step, mask, err);
 	case KMLN_ACTION_SPAWN:
 		return start(m, step, mask, err);
 	case KMLN_ACTION_EXPECT:
@@ -425,16 +446,27 @@ static int carry_out(struct machine *m, const struct kmln_action *step, const si
 	case KMLN_ACTION_WAIT:
 		return wait_end(m, step, err);
 	case KMLN_ACTION_STOP:
+		return 0;
+	case KMLN_ACTION_PREPARE:
+	case KMLN_ACTION_OVERLAY:
+	case KMLN_ACTION_CREATE:
+	case KMLN_ACTION_EDIT:
+	case KMLN_ACTION_TAP:
+	case KMLN_ACTION_RUN:
+	case KMLN_ACTION_READY:
 	case KMLN_ACTION_KINDS:
 		break;
 	}
-	return 0;
+	return kmln_fail(
+		err, KMLN_EUSAGE, "one machine has no %s", kmln_action_kind_name(step->kind));
 }
 
 static void fini(struct machine *m)
 {
 	stop(m);
 	kmln_process_cleanup(&m->process);
+	/* after the machine: what it wrote last is finished first */
+	kmln_daemon_stop(&m->daemon);
 	kmln_console_fini(&m->console);
 	kmln_console_fini(&m->words);
 	kmln_buf_fini(&m->walls);
@@ -473,7 +505,8 @@ static int run(struct machine *m, const struct kmln_actions *actions, const sigs
 int kmln_actions_run(
 	const struct kmln_actions *actions, struct kmln_buf *tail, struct kmln_error *err)
 {
-	struct machine m = {.process = KMLN_PROCESS_NONE, .signals = -1};
+	struct machine m = {
+		.process = KMLN_PROCESS_NONE, .daemon = KMLN_DAEMON_NONE, .signals = -1};
 	struct sigaction quiet = {.sa_handler = SIG_IGN}, pipe_before;
 	sigset_t caught, mask;
 	int r;

@@ -114,9 +114,9 @@ void kmln_sandbox_device(struct kmln_sandbox *sandbox, const char *path)
 static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 {
 	kmln_strv_adds(argv, s->bwrap, "--unshare-user", "--disable-userns", "--unshare-pid",
-		"--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try",
-		"--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "kmln",
-		"--ro-bind", "/usr", "/usr", NULL);
+		"--unshare-ipc", "--unshare-uts", s->host_network ? "--share-net" : "--unshare-net",
+		"--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+		"--hostname", "kmln", "--ro-bind", "/usr", "/usr", NULL);
 	for (size_t i = 0; i < s->folder_count; i++) {
 		const struct kmln_root_folder *f = &s->folders[i];
 
@@ -191,8 +191,9 @@ static const char *const *describe(const struct kmln_sandbox *s, struct kmln_act
 	KMLN_STRV struct kmln_strv lines = {0};
 
 	if (s->confined)
-		kmln_strv_add(&lines, "walls: namespaces (user, mount, PID, IPC, UTS, network, "
-				      "cgroup), then Landlock");
+		kmln_strv_printf(&lines,
+			"walls: namespaces (user, mount, PID, IPC, UTS, %scgroup), then Landlock",
+			s->host_network ? "" : "network, ");
 	else
 		kmln_strv_add(&lines, "walls: Landlock alone, which does not hold back chmod, "
 				      "utimes and signals");

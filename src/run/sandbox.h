@@ -35,6 +35,7 @@ struct kmln_root_folder {
 struct kmln_sandbox {
 	struct kmln_pool *pool; /* borrowed */
 	bool confined; /* false: Landlock alone */
+	bool host_network; /* the network namespace is the host's: for what leads outside */
 	int landlock; /* ABI; 0: none */
 	const char *bwrap; /* where it is; NULL: not there, or not wanted */
 	const char *self; /* kmln's own program */

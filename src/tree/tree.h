@@ -46,6 +46,7 @@ struct kmln_meta {
 	uint32_t uid, gid;
 	int64_t mtime;
 	uint32_t mtime_ns;
+	bool sparse; /* blocks of zeros in a new file become holes */
 };
 
 struct kmln_tree;

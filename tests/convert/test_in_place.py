@@ -265,25 +265,13 @@ def state(image, before, after):
     return "after"
 
 
-def kill_points(argv, env, number):
-    """Calls to be killed at: some writes at random, and each of the few calls that make things
-    certain."""
-    seed = random.randrange(1 << 32)
-    rng = random.Random(seed)
-    counts = faults.count(argv, faults.CHANGES, env)
-    print(f"seed {seed}: {counts}")
-    writes = [(call, rng.randint(1, counts[call])) for call in ("pwrite64",) * number if call in counts]
-    rare = [(call, n) for call, total in counts.items() for n in range(max(total - 3, 1), total + 1)]
-    return sorted({*writes, *rare})
-
-
 def kill_in_place(kmln, guest, small_home, converted, tmp_path, number):
     env = {"KMLN_HOME": small_home}
     before = {"size": guest("busybox").stat().st_size, "tree": ext4reader.read(guest("busybox"))}
     trial = guests.copy(guest("busybox"), tmp_path / "trial.img")
     argv = [KMLN, "-q", "convert", trial, "--to", "kvm", "--in-place"]
     seen = set()
-    for point in kill_points(argv, env, number):
+    for point in faults.kill_points(argv, env, number):
         guests.copy(guest("busybox"), trial)
         if not faults.killed_at(argv, *point, env):
             continue
@@ -313,7 +301,7 @@ def test_killed_while_it_undoes(kmln, guest, small_home, converted, tmp_path, nu
     trial = guests.copy(converted, tmp_path / "trial.img")
     argv = [KMLN, "-q", "undo", trial]
     seen = set()
-    for point in kill_points(argv, env, number):
+    for point in faults.kill_points(argv, env, number):
         guests.copy(converted, trial)
         if not faults.killed_at(argv, *point, env):
             continue
@@ -353,7 +341,7 @@ def test_killed_while_it_copies(kmln, guest, small_home, tmp_path, form, number)
     before = digest(guest("busybox"))
     out = tmp_path / f"out.{form}"
     argv = [KMLN, "-q", "convert", guest("busybox"), "--to", "kvm", "-O", form, "-o", out]
-    points = kill_points(argv, env, number)
+    points = faults.kill_points(argv, env, number)
     out.unlink()
     for point in points:
         faults.killed_at(argv, *point, env)

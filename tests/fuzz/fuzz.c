@@ -84,8 +84,9 @@ static void plan_text(
 	const struct kmln_facts *facts, struct kmln_edits *edits, struct memory_tree *change)
 {
 	static const struct kmln_step *const steps[] = {&kmln_step_fstab, &kmln_step_login};
+	const struct kmln_goal goal = {.nofail = true};
 	struct kmln_planning planning = {
-		.facts = facts, .platform = &kmln_platform_kvm, .edits = edits};
+		.facts = facts, .platform = &kmln_platform_kvm, .goal = &goal, .edits = edits};
 	KMLN_BUF struct kmln_buf shown = {0};
 	struct kmln_error err = {0};
 

@@ -339,6 +339,12 @@ def corpus_record():
                 f"bytes by=loader offset=0 size=512 sum={total} was=absent why=GRUB\n"
                 f"bytes by=loader offset=512 size=512 sum={total} was=zero\n"
                 "resize by=resize size=9 was-size=8\nextend by=wrap size=512\n",
+        "cut": head.replace("kvm", "uml") + "cut by=unwrap offset=1048576 size=67108864 was-size=68157440\n"
+               "keep by=unwrap offset=0 size=4\n-\\xeb\\x00\n-a\\\n"
+               f"change path=/etc/fstab by=fstab size=62 sum={total} {before}\n"
+               "-/dev/vdb /data ext4 rw 0 2\n+/dev/vdb /data ext4 rw,nofail 0 2\n"
+               "put path=/etc/systemd/system/acpid.service.d/kmln-not-in-uml.conf by=uml-units mode=644 uid=0 gid=0 "
+               f"size=3 sum={total} was=absent\n",
         "files": head + "put path=/boot/vmlinuz-6.1 by=kernel mode=644 uid=0 gid=0 size=7 "
                  "time=1700000000.000000000 was=absent why=the kernel itself\n"
                  "mkdir path=/lib/modules/6.1 by=kernel mode=755 uid=0 gid=0\n"

@@ -14,7 +14,9 @@
 static const char *const known[] = {"/etc/fstab", "/etc/inittab", "/etc/securetty", "/boot",
 	"/boot/grub", "/boot/grub/grub.cfg", "/etc/kmln", "/etc/kmln/boot.conf", "/etc/modules",
 	"/etc/rcS.d", "/etc/rcS.d/S01kmod", "/var/lib/dpkg/info", "/var/lib/apt/extended_states",
-	"/lib", "/lib/modules", "/var", "/var/lib", KMLN_RECORD_FOLDER};
+	"/lib", "/lib/modules", "/var", "/var/lib", KMLN_RECORD_FOLDER, KMLN_UNITS_FOLDER,
+	KMLN_UNITS_FOLDER "/sysinit.target.wants", KMLN_UNITS_FOLDER "/" KMLN_MODULES_UNIT,
+	KMLN_UNITS_FOLDER "/sysinit.target.wants/" KMLN_MODULES_UNIT};
 
 /* What a plan for this guest could name: what is known, and what is in /boot and a modules folder.
  */
@@ -31,7 +33,30 @@ static bool is_ours(const char *path)
 	for (size_t i = 0; i < KMLN_COUNT(folders); i++)
 		if (kmln_starts(path, folders[i]))
 			return true;
+	if (kmln_starts(path, KMLN_UNITS_FOLDER "/"))
+		return kmln_ends(path, ".d") || kmln_ends(path, ".d/" KMLN_UNIT_DROP_IN);
 	return kmln_starts(path, "/boot/") && !strchr(path + 6, '/');
+}
+
+static void add_known(struct kmln_facts *facts, const char *path)
+{
+	struct kmln_known_file *file =
+		kmln_pool_append(facts->pool, &facts->files, &facts->file_count, sizeof(*file));
+
+	*file = (struct kmln_known_file){.path = path, .real = path, .mode = S_IFREG};
+}
+
+static void add_all(struct kmln_facts *facts)
+{
+	for (size_t i = 0; i < KMLN_COUNT(known); i++)
+		add_known(facts, known[i]);
+	for (const char *const *unit = kmln_hardware_units; *unit; unit++) {
+		const char *folder =
+			kmln_pool_printf(facts->pool, KMLN_UNITS_FOLDER "/%s.d", *unit);
+
+		add_known(facts, folder);
+		add_known(facts, kmln_pool_printf(facts->pool, "%s/" KMLN_UNIT_DROP_IN, folder));
+	}
 }
 
 static void take_back(const struct kmln_record_item *item, struct kmln_pool *pool)
@@ -50,17 +75,13 @@ static void take_back(const struct kmln_record_item *item, struct kmln_pool *poo
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	struct kmln_known_file files[KMLN_COUNT(known)];
 	struct kmln_filesystem root = {.is_ext = true};
-	const struct kmln_facts facts = {
-		.pool = pool, .root = &root, .files = files, .file_count = KMLN_COUNT(files)};
+	struct kmln_facts facts = {.pool = pool, .root = &root};
 	struct kmln_record record;
 	const struct kmln_undo undo = {.facts = &facts, .records = &record, .record_count = 1};
 	struct kmln_error err;
 
-	for (size_t i = 0; i < KMLN_COUNT(known); i++)
-		files[i] = (struct kmln_known_file){
-			.path = known[i], .real = known[i], .mode = S_IFREG};
+	add_all(&facts);
 	if (kmln_record_parse((const char *)data, size, pool, &record, &err) < 0)
 		return 0;
 	record.file = "record";

@@ -84,13 +84,13 @@ static void test_uml_vectors(void **state)
 	(void)state;
 	golden("uml", &l,
 		"linux.uml ubd0d=/g/disk.img root=/dev/ubda rw mem=256M ssl0=fd:0,fd:1 con=none "
-		"ssl=none console=ttyS0 noreboot umid=kmln uml_dir=/g/run");
+		"ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/g/run");
 	l.partition = 2;
 	l.snapshot = true;
 	l.memory = 100 * MIB + 1;
 	golden("uml", &l,
 		"linux.uml ubd0=/g/run/disk.cow,/g/disk.img root=/dev/ubda2 rw mem=101M "
-		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 noreboot umid=kmln "
+		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln "
 		"uml_dir=/g/run");
 	l.overlay = "/g/over";
 	l.read_only = true;
@@ -99,13 +99,13 @@ static void test_uml_vectors(void **state)
 	l.cmdline = " quiet  init=/bin/sh -- -c ";
 	golden("uml", &l,
 		"/opt/linux.uml ubd0=/g/over,/g/disk.img root=/dev/ubda2 rw mem=101M "
-		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 noreboot umid=kmln "
+		"ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln "
 		"uml_dir=/g/run initrd=/g/initrd quiet init=/bin/sh -- -c");
 	l = (struct kmln_launch){
 		.disk = "/g/d", .memory = 64 * MIB, .run = "/r", .read_only = true};
 	golden("uml", &l,
 		"linux.uml ubd0rd=/g/d root=/dev/ubda ro mem=64M ssl0=fd:0,fd:1 con=none ssl=none "
-		"console=ttyS0 noreboot umid=kmln uml_dir=/r");
+		"console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/r");
 }
 
 static void test_qemu_vectors(void **state)
@@ -135,6 +135,76 @@ static void test_qemu_vectors(void **state)
 		QEMU("tcg -cpu max") ",readonly=on -device virtio-rng-pci -kernel /g/vmlinuz "
 				     "-initrd /g/initrd -append root=/dev/vda1 ro console=ttyS0 "
 				     "panic=-1 quiet init=/x");
+}
+
+static void test_cards_and_disks(void **state)
+{
+	static const struct kmln_card cards[] = {
+		{{2, 0, 0, 0, 0, 1}, KMLN_LINK_VDE, "/kmln/net/lan/sw"},
+		{{2, 0, 0, 0, 0, 2}, KMLN_LINK_NONE, NULL},
+		{{2, 0, 0, 0xaa, 0xbb, 3}, KMLN_LINK_TAP, "tap0"},
+	};
+	static const char *const disks[] = {"/g/swap", "/g/data", NULL};
+	struct kmln_launch l = {
+		.disk = "/g/disk.img",
+		.memory = 512 * MIB,
+		.run = "/r",
+		.cards = cards,
+		.card_count = KMLN_COUNT(cards),
+		.disks = disks,
+	};
+
+	(void)state;
+	golden("uml", &l,
+		"linux.uml ubd0d=/g/disk.img ubd1d=/g/swap ubd2d=/g/data root=/dev/ubda rw "
+		"mem=512M eth0=vde,/kmln/net/lan/sw,02:00:00:00:00:01 "
+		"eth2=tuntap,tap0,02:00:00:aa:bb:03 ssl0=fd:0,fd:1 con=none ssl=none "
+		"console=ttyS0 noreboot umid=kmln uml_dir=/r");
+	l.cpus = 2;
+	refused("uml", &l, "one processor");
+	golden("qemu", &l,
+		"qemu-system-x86_64 -machine pc -accel tcg -cpu max -m 512 -smp 2 -nodefaults "
+		"-no-user-config -no-reboot -display none -monitor none -serial stdio " SANDBOX
+		" -drive if=virtio,format=raw,file=/g/disk.img,file.locking=on"
+		" -drive if=virtio,format=raw,file=/g/swap,file.locking=on"
+		" -drive if=virtio,format=raw,file=/g/data,file.locking=on"
+		" -netdev vde,id=net0,sock=/kmln/net/lan/sw"
+		" -device virtio-net-pci,netdev=net0,mac=02:00:00:00:00:01,romfile="
+		" -netdev hubport,id=net1,hubid=1"
+		" -device virtio-net-pci,netdev=net1,mac=02:00:00:00:00:02,romfile="
+		" -netdev tap,id=net2,ifname=tap0,script=no,downscript=no"
+		" -device virtio-net-pci,netdev=net2,mac=02:00:00:aa:bb:03,romfile="
+		" -device virtio-rng-pci");
+}
+
+static void test_bad_cards(void **state)
+{
+	static const struct {
+		struct kmln_card card;
+		const char *word;
+	} bad[] = {
+		{{{1}, KMLN_LINK_NONE, NULL}, "one of many"},
+		{{{2}, KMLN_LINK_VDE, NULL}, "no folder"},
+		{{{2}, KMLN_LINK_VDE, "/a,b"}, "switch"},
+		{{{2}, KMLN_LINK_VDE, "relative"}, "switch"},
+		{{{2}, KMLN_LINK_TAP, NULL}, "no name"},
+		{{{2}, KMLN_LINK_TAP, ""}, "no name"},
+		{{{2}, KMLN_LINK_TAP, "tap0,script=/x"}, "no name"},
+		{{{2}, KMLN_LINK_TAP, "../tap0"}, "no name"},
+		{{{2}, KMLN_LINK_TAP, "a-name-of-16-chr"}, "no name"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KMLN_COUNT(bad); i++) {
+		struct kmln_launch l = {.disk = "/g/d",
+			.memory = 64 * MIB,
+			.run = "/r",
+			.cards = &bad[i].card,
+			.card_count = 1};
+
+		refused("uml", &l, bad[i].word);
+		refused("qemu", &l, bad[i].word);
+	}
 }
 
 static void test_refusals(void **state)
@@ -576,6 +646,8 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_uml_vectors),
 		cmocka_unit_test(test_qemu_vectors),
+		cmocka_unit_test(test_cards_and_disks),
+		cmocka_unit_test(test_bad_cards),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_kvm_judge),
 		cmocka_unit_test(test_kvm_devices_that_are_none),

@@ -446,7 +446,7 @@ static void test_kernel_words(void **state)
 	(void)state;
 	for (size_t i = 0; i < KMLN_COUNT(cases); i++) {
 		const struct recipe recipe = {.init = cases[i].init};
-		struct kmln_interface interface = {.name = cases[i].interface};
+		struct kmln_known_interface interface = {.name = cases[i].interface};
 		const char *words;
 
 		make_guest(&m, &recipe);

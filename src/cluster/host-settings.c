@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From the model to settings of guests; see host-settings.h. */
+#include "cluster/host-settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/md5.h"
+
+#define FILE_MAX (64u << 20)
+
+void kmln_derived_uuid(
+	char text[KMLN_UUID_TEXT], const char *project, const char *host, const char *name)
+{
+	KMLN_FREE char *key = kmln_printf("%s\n%s\n%s", project, host, name);
+	char sum[KMLN_MD5_TEXT];
+
+	kmln_md5(key, strlen(key), sum);
+	snprintf(text, KMLN_UUID_TEXT, "%.8s-%.4s-4%.3s-8%.3s-%.12s", sum, sum + 8, sum + 13,
+		sum + 17, sum + 20);
+}
+
+static bool has_address(const struct kmln_interface *interface, enum kmln_family family)
+{
+	return interface->addressing == KMLN_ADDRESS_STATIC && interface->ip[family].given;
+}
+
+static bool has_any_address(const struct kmln_host *host)
+{
+	for (size_t i = 0; i < host->interface_count; i++)
+		if (has_address(&host->interfaces[i], KMLN_IPV4) ||
+			has_address(&host->interfaces[i], KMLN_IPV6))
+			return true;
+	return false;
+}
+
+/* Each address of each host, under its name; names resolve in the whole project. */
+static void list_hosts(struct kmln_shared *shared)
+{
+	struct kmln_pool *pool = shared->pool;
+
+	for (size_t i = 0; i < shared->model->host_count; i++) {
+		const struct kmln_host *host = shared->model->hosts[i];
+		const char **names = kmln_pool_array(pool, 2, sizeof(*names));
+
+		names[0] = host->name.text;
+		for (size_t k = 0; k < host->interface_count; k++)
+			for (unsigned f = 0; f < KMLN_FAMILIES; f++) {
+				char address[KMLN_IP_TEXT];
+				struct kmln_set_host *line;
+
+				if (!has_address(&host->interfaces[k], f))
+					continue;
+				kmln_ip_text(address, &host->interfaces[k].ip[f], false);
+				line = kmln_pool_append(
+					pool, &shared->hosts, &shared->host_count, sizeof(*line));
+				line->address = kmln_pool_strdup(pool, address);
+				line->names = names;
+			}
+	}
+}
+
+void kmln_shared_init(struct kmln_shared *shared, const struct kmln_model *model,
+	const char *folder, struct kmln_pool *pool)
+{
+	*shared = (struct kmln_shared){
+		.pool = pool,
+		.model = model,
+		.folder = folder ? folder : "",
+		.files = {.pool = pool},
+		.memo = {.pool = pool},
+	};
+	list_hosts(shared);
+}
+
+/* The text of a row's column; NULL where it has none. */
+static const char *cell(const struct kmln_row *row, unsigned column)
+{
+	return column < row->count ? row->cells[column].text : NULL;
+}
+
+static const char *const *texts(struct kmln_pool *pool, const struct kmln_rows *rows)
+{
+	const char **list = kmln_pool_array(pool, rows->count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < rows->count; i++)
+		list[i] = cell(&rows->items[i], 0);
+	return rows->count ? list : NULL;
+}
+
+/* crypt(5): "$id$...", or the thirteen characters of the oldest kind; "!" and "*" lock. */
+static bool is_hash(const char *text)
+{
+	return text[0] == '$' || text[0] == '!' || text[0] == '*' || text[0] == '_' ||
+	       strlen(text) == 13;
+}
+
+static void set_users(
+	const struct kmln_host *host, struct kmln_pool *pool, struct kmln_settings *settings)
+{
+	struct kmln_set_user *users = kmln_pool_array(pool, host->users.count + 1, sizeof(*users));
+	struct kmln_set_group *groups =
+		kmln_pool_array(pool, host->group_count + 1, sizeof(*groups));
+
+	for (size_t i = 0; i < host->users.count; i++) {
+		const struct kmln_row *row = &host->users.items[i];
+		const char *id = cell(row, KMLN_USER_ID), *secret = cell(row, KMLN_USER_HASH);
+
+		users[i] = (struct kmln_set_user){
+			.name = cell(row, KMLN_USER_NAME),
+			.home = cell(row, KMLN_USER_HOME),
+			.has_uid = id != NULL,
+			.uid = id ? (uint32_t)row->cells[KMLN_USER_ID].number : 0,
+		};
+		if (secret && is_hash(secret))
+			users[i].hash = secret;
+		else
+			users[i].password = secret;
+	}
+	for (size_t i = 0; i < host->group_count; i++)
+		groups[i] = (struct kmln_set_group){
+			.name = host->groups[i].name.text,
+			.members = texts(pool, &host->groups[i].members),
+		};
+	settings->users = users;
+	settings->user_count = host->users.count;
+	settings->groups = groups;
+	settings->group_count = host->group_count;
+	if (host->root_passwd.text && is_hash(host->root_passwd.text))
+		settings->root_hash = host->root_passwd.text;
+	else
+		settings->root_password = host->root_passwd.text;
+}
+
+static const char *const *addresses(const struct kmln_interface *interface, struct kmln_pool *pool)
+{
+	const char **list = kmln_pool_array(pool, KMLN_FAMILIES + 1, sizeof(*list));
+	size_t count = 0;
+
+	for (unsigned f = 0; f < KMLN_FAMILIES; f++)
+		if (has_address(interface, f)) {
+			char text[KMLN_IP_TEXT];
+
+			kmln_ip_text(text, &interface->ip[f], true);
+			list[count++] = kmln_pool_strdup(pool, text);
+		}
+	return list;
+}
+
+static const char *gateway(
+	const struct kmln_interface *interface, enum kmln_family family, struct kmln_pool *pool)
+{
+	char text[KMLN_IP_TEXT];
+
+	if (!interface->gateway[family].given)
+		return NULL;
+	kmln_ip_text(text, &interface->gateway[family], false);
+	return kmln_pool_strdup(pool, text);
+}
+
+static void set_network(
+	const struct kmln_host *host, struct kmln_pool *pool, struct kmln_settings *settings)
+{
+	struct kmln_set_interface *list =
+		kmln_pool_array(pool, host->interface_count + 1, sizeof(*list));
+	const char **servers = kmln_pool_array(pool, KMLN_FAMILIES + 1, sizeof(*servers));
+	size_t server_count = 0;
+
+	for (size_t i = 0; i < host->interface_count; i++) {
+		const struct kmln_interface *interface = &host->interfaces[i];
+		char mac[KMLN_MAC_TEXT];
+
+		kmln_mac_text(mac, interface->mac);
+		list[i] = (struct kmln_set_interface){
+			.name = interface->name.text,
+			.mac = kmln_pool_strdup(pool, mac),
+			.dhcp = interface->addressing == KMLN_ADDRESS_DHCP,
+			.addresses = addresses(interface, pool),
+			.gateway4 = gateway(interface, KMLN_IPV4, pool),
+			.gateway6 = gateway(interface, KMLN_IPV6, pool),
+			.manual = !interface->at_boot,
+			.optional = true,
+		};
+		for (unsigned f = 0; f < KMLN_FAMILIES && !host->nameserver.text; f++)
+			if (interface->on && interface->on->dns[f].given && !servers[f]) {
+				char text[KMLN_IP_TEXT];
+
+				kmln_ip_text(text, &interface->on->dns[f], false);
+				servers[server_count++] = kmln_pool_strdup(pool, text);
+			}
+	}
+	if (host->nameserver.text)
+		servers[0] = host->nameserver.text;
+	settings->nameservers = servers[0] ? servers : NULL;
+	settings->interfaces = list;
+	settings->interface_count = host->interface_count;
+}
+
+/* A relative name begins at the project file; where nothing is there, as MLN has it, in the folder
+ * of files that projects share. */
+static const char *full_path(const struct kmln_shared *shared, const char *path)
+{
+	struct kmln_pool *pool = shared->pool;
+	char *here = kmln_pool_printf(pool, "%s%s", path[0] == '/' ? "" : shared->folder, path);
+
+	return path[0] == '/' || access(here, F_OK) == 0
+		       ? here
+		       : kmln_folder(
+				 pool, KMLN_FOLDER_DATA, kmln_pool_printf(pool, "files/%s", path));
+}
+
+/* A file of the user's, read once. */
+static int load(struct kmln_shared *shared, const char *path, const struct kmln_buf **bytes,
+	struct kmln_error *err)
+{
+	KMLN_BUF struct kmln_buf read = {0};
+	struct kmln_buf *kept = kmln_names_find(&shared->files, path, strlen(path));
+	int r = 0;
+
+	if (!kept) {
+		r = kmln_read_file(full_path(shared, path), FILE_MAX, &read, err);
+		if (r < 0)
+			return r;
+		kept = kmln_pool_alloc(shared->pool, sizeof(*kept));
+		kept->data = kmln_pool_memdup(shared->pool, read.data ? read.data : "", read.size);
+		kept->size = read.size;
+		kmln_names_add(&shared->files, path, strlen(path), kept);
+	}
+	*bytes = kept;
+	return 0;
+}
+
+static int set_files(struct kmln_shared *shared, const struct kmln_host *host,
+	struct kmln_pool *pool, struct kmln_settings *settings, struct kmln_error *err)
+{
+	struct kmln_set_file *files = kmln_pool_array(pool, host->files.count + 1, sizeof(*files));
+	struct kmln_set_keys *keys = kmln_pool_array(pool, host->ssh_keys.count + 1, sizeof(*keys));
+
+	for (size_t i = 0; i < host->files.count; i++) {
+		const struct kmln_row *row = &host->files.items[i];
+		const bool has_mode = cell(row, KMLN_FILE_MODE) != NULL;
+		const struct kmln_buf *bytes;
+
+		if (load(shared, cell(row, KMLN_FILE_SOURCE), &bytes, err) < 0)
+			return kmln_wrap(err, "host %s, files", host->name.text);
+		files[i] = (struct kmln_set_file){
+			.path = cell(row, KMLN_FILE_TARGET),
+			.data = bytes->data,
+			.size = bytes->size,
+			.mode = has_mode ? (uint32_t)row->cells[KMLN_FILE_MODE].number : 0644,
+		};
+	}
+	for (size_t i = 0; i < host->ssh_keys.count; i++) {
+		const struct kmln_row *row = &host->ssh_keys.items[i];
+		const char *text = cell(row, KMLN_KEY_KEYS);
+		const struct kmln_buf *bytes;
+
+		/* a key itself, or the file that holds some */
+		if (!strchr(text, ' ')) {
+			if (load(shared, text, &bytes, err) < 0)
+				return kmln_wrap(err, "host %s, sshkey", host->name.text);
+			text = bytes->data;
+		}
+		keys[i] = (struct kmln_set_keys){cell(row, KMLN_KEY_USER), text};
+	}
+	settings->files = files;
+	settings->file_count = host->files.count;
+	settings->keys = keys;
+	settings->key_count = host->ssh_keys.count;
+	return 0;
+}
+
+int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
+	struct kmln_pool *pool, struct kmln_settings *settings, struct kmln_error *err)
+{
+	*settings = (struct kmln_settings){
+		.hostname = host->name.text,
+		.hosts = shared->hosts,
+		.host_count = shared->host_count,
+		.in_hosts = has_any_address(host),
+		.memo = &shared->memo,
+		.modules = texts(pool, &host->modules),
+		.startup = texts(pool, &host->startup),
+		.shutdown = texts(pool, &host->shutdown),
+		.empty_machine_id = true,
+		.new_host_keys = true,
+	};
+	set_users(host, pool, settings);
+	set_network(host, pool, settings);
+	if (host->swap.number) {
+		const char **swaps = kmln_pool_array(pool, 2, sizeof(*swaps));
+		char uuid[KMLN_UUID_TEXT];
+
+		kmln_derived_uuid(uuid, shared->model->project, host->name.text, "swap");
+		swaps[0] = kmln_pool_printf(pool, "UUID=%s", uuid);
+		settings->swaps = swaps;
+	}
+	return set_files(shared, host, pool, settings, err);
+}
+
+enum { USER, FILES, KEY, INTERFACE, KINDS };
+
+struct all {
+	struct kmln_set_user *users;
+	struct kmln_set_file *files;
+	struct kmln_set_keys *keys;
+	struct kmln_set_interface *interfaces;
+	struct kmln_settings settings;
+	struct kmln_names seen[KINDS];
+};
+
+static bool is_new(struct all *all, int kind, const char *name)
+{
+	return !kmln_names_add(&all->seen[kind], name, strlen(name), all);
+}
+
+static void add_all(struct all *all, const struct kmln_settings *s, struct kmln_pool *pool)
+{
+	struct kmln_settings *to = &all->settings;
+
+	for (size_t i = 0; i < s->user_count; i++)
+		if (is_new(all, USER, s->users[i].name))
+			*(struct kmln_set_user *)kmln_pool_append(pool, &all->users,
+				&to->user_count, sizeof(*all->users)) = s->users[i];
+	for (size_t i = 0; i < s->file_count; i++)
+		if (is_new(all, FILES, s->files[i].path))
+			*(struct kmln_set_file *)kmln_pool_append(pool, &all->files,
+				&to->file_count, sizeof(*all->files)) = s->files[i];
+	for (size_t i = 0; i < s->key_count; i++)
+		if (is_new(all, KEY, s->keys[i].user))
+			*(struct kmln_set_keys *)kmln_pool_append(
+				pool, &all->keys, &to->key_count, sizeof(*all->keys)) = s->keys[i];
+	for (size_t i = 0; i < s->interface_count; i++)
+		if (is_new(all, INTERFACE, s->interfaces[i].name))
+			*(struct kmln_set_interface *)kmln_pool_append(pool, &all->interfaces,
+				&to->interface_count, sizeof(*all->interfaces)) = s->interfaces[i];
+	to->hostname = s->hostname;
+	to->modules = s->modules ? s->modules : to->modules;
+	to->startup = s->startup ? s->startup : to->startup;
+	to->shutdown = s->shutdown ? s->shutdown : to->shutdown;
+	to->swaps = s->swaps ? s->swaps : to->swaps;
+	to->nameservers = s->nameservers ? s->nameservers : to->nameservers;
+}
+
+int kmln_all_settings(struct kmln_shared *shared, const struct kmln_placed *hosts, size_t count,
+	const struct kmln_base *base, struct kmln_settings *settings, struct kmln_error *err)
+{
+	struct all all = {.settings = {.empty_machine_id = true, .new_host_keys = true}};
+
+	for (size_t i = 0; i < KINDS; i++)
+		all.seen[i].pool = shared->pool;
+	for (size_t i = 0; i < count; i++) {
+		struct kmln_settings one;
+
+		if (hosts[i].base != base)
+			continue;
+		if (kmln_host_settings(shared, hosts[i].host, shared->pool, &one, err) < 0)
+			return -err->code;
+		add_all(&all, &one, shared->pool);
+	}
+	*settings = all.settings;
+	settings->users = all.users;
+	settings->files = all.files;
+	settings->keys = all.keys;
+	settings->interfaces = all.interfaces;
+	return 0;
+}

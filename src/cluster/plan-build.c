@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The disks of a cluster: portable copies of images, overlays over them, and the settings of each
+ * host as edits on its overlay. */
+#include "cluster/plan.h"
+
+#include "guest/step.h"
+
+const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_pool *pool)
+{
+	return kmln_pool_printf(
+		pool, "%s/hosts/%s/disk.qcow2", cluster->folder, placed->host->name.text);
+}
+
+const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_pool *pool)
+{
+	return kmln_pool_printf(pool, "%s/hosts/%s/swap", cluster->folder, placed->host->name.text);
+}
+
+int kmln_plan_base(const struct kmln_cluster *cluster, const struct kmln_base *base,
+	struct kmln_actions *actions, struct kmln_error *err)
+{
+	struct kmln_action *action;
+
+	(void)err;
+	if (!base->edits.count)
+		return 0;
+	action = kmln_actions_add(actions, KMLN_ACTION_PREPARE, "image");
+	action->path = base->prepared;
+	action->from = base->path;
+	action->edits = &base->edits;
+	action->why = "starts on every platform; made once, for all hosts and projects";
+	(void)cluster;
+	return 0;
+}
+
+/* The filesystem grows with its disk; offline, before the settings are put in. */
+static int plan_size(
+	const struct kmln_placed *placed, struct kmln_edits *edits, struct kmln_error *err)
+{
+	const struct kmln_edit edit = {
+		.kind = KMLN_EDIT_RESIZE,
+		.by = "size",
+		.why = "as the file says",
+		.size = placed->size,
+	};
+
+	return placed->size > placed->base->size ? kmln_edits_add(edits, &edit, err) : 0;
+}
+
+static void note_what_waits(const struct kmln_host *host, struct kmln_edits *edits)
+{
+	if (host->kernel.text)
+		kmln_edits_note(
+			edits, "kernel %s is not used yet: kmln chooses one", host->kernel.text);
+	if (host->packages.count)
+		kmln_edits_note(edits, "packages are not installed yet by kmln");
+	if (host->mounts.count)
+		kmln_edits_note(edits, "mount is not supported yet: no further disks");
+	if (host->internalswap.number)
+		kmln_edits_note(edits, "internalswap is not supported yet; swap makes a disk");
+}
+
+static int plan_settings(const struct kmln_placed *placed, struct kmln_shared *shared,
+	struct kmln_edits *edits, struct kmln_error *err)
+{
+	const struct kmln_goal goal = {0};
+	KMLN_STRV struct kmln_strv missing = {0};
+	struct kmln_planning planning = {
+		.facts = placed->base->facts,
+		.platform = placed->platform,
+		.goal = &goal,
+		.edits = edits,
+		.missing = &missing,
+	};
+	struct kmln_settings settings;
+	int r = kmln_host_settings(shared, placed->host, edits->pool, &settings, err);
+
+	if (r == 0)
+		r = kmln_settings_check(&settings, err);
+	if (r == 0)
+		r = kmln_plan_settings(&planning, &settings, err);
+	return r < 0 ? kmln_wrap(err, "host %s", placed->host->name.text) : 0;
+}
+
+int kmln_plan_build(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_shared *shared, struct kmln_edits *edits, struct kmln_actions *actions,
+	struct kmln_error *err)
+{
+	const char *name = placed->host->name.text;
+	struct kmln_action *action = kmln_actions_add(actions, KMLN_ACTION_OVERLAY, name);
+	int r;
+
+	action->path = kmln_disk_path(cluster, placed, actions->pool);
+	action->from = placed->base->prepared;
+	action->size = placed->size;
+	if (placed->host->swap.number) {
+		action = kmln_actions_add(actions, KMLN_ACTION_CREATE, name);
+		action->path = kmln_swap_path(cluster, placed, actions->pool);
+		action->size = placed->host->swap.number;
+		action->why = "to swap on";
+	}
+	r = plan_size(placed, edits, err);
+	if (r == 0)
+		r = plan_settings(placed, shared, edits, err);
+	note_what_waits(placed->host, edits);
+	if (r < 0 || !edits->count)
+		return r;
+	action = kmln_actions_add(actions, KMLN_ACTION_EDIT, name);
+	action->path = kmln_disk_path(cluster, placed, actions->pool);
+	action->edits = edits;
+	return 0;
+}

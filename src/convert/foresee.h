@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An image as a conversion would leave it, without making it: for plans that stand on that plan, as
+ * the settings of a cluster's hosts stand on their image's preparation.
+ */
+#ifndef KMLN_CONVERT_FORESEE_H
+#define KMLN_CONVERT_FORESEE_H
+
+#include "convert/convert.h"
+
+/* Looks further into a guest than kmln_inspect() does. */
+typedef void (*kmln_look_further)(void *data, struct kmln_tree *tree, struct kmln_facts *facts);
+
+/*
+ * Plans the job (dry_run) and copies its edits into `edits`, an empty list. The edits are carried
+ * out in memory, but for the files of the kernel, and what is then read, also by `further`, becomes
+ * *facts, which the caller frees: its kernels are those of the image as it is.
+ */
+int kmln_foresee(const struct kmln_convert *job, struct kmln_edits *edits,
+	struct kmln_facts **facts, kmln_look_further further, void *data, struct kmln_error *err);
+
+#endif

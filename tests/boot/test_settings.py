@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings of guests in guests that run, on one switch: what their startup lines find is written into
+the guest, which then switches itself off. Their names, addresses, users, mounts; lines run in order, at
+each start and each end."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import guests
+import images
+import machines
+import runner
+
+pytestmark = pytest.mark.boot
+
+HOSTS = [{"address": f"10.1.0.{i}", "names": [f"n{i}"]} for i in (1, 2)]
+
+
+def set_up(image, what):
+    def tool(action):
+        return runner.run([runner.BUILD / "tests/unit/settings-tool", action, image], expect=0,
+                          stdin=json.dumps(what)).out
+    assert tool("apply")
+    assert tool("plan") == ""
+
+
+def content(image, path):
+    return runner.run([runner.need_program("debugfs", "e2fsprogs"), "-R", f"cat {path}", image]).out
+
+
+@pytest.fixture
+def switch(tmp_path):
+    """The folder of a VDE switch that lives as long as the test."""
+    program = runner.need_program("vde_switch", "vde2")
+    place = tmp_path / "switch"
+    # it ends with its input
+    child = subprocess.Popen([program, "-s", place], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    machines.wait_for((place / "ctl").exists, "the switch")
+    yield place
+    child.stdin.close()
+    child.wait(10)
+
+
+def mac(number):
+    return f"02:00:00:00:00:{number:02x}"
+
+
+def card(number, name="lan0"):
+    """Not what the kernel calls it: the name is to come from its address."""
+    return {"name": name, "mac": mac(number), "addresses": [f"10.1.0.{number}/24"]}
+
+
+def machine(image, switch, number):
+    return images.uml(image, f"{image}.log", "quiet", f"umid=settings{os.getpid()}-{number}",
+                      f"eth0=vde,{switch},{mac(number)}", memory="256M")
+
+
+def until_off(image, switch, number, seconds):
+    with machine(image, switch, number) as uml:
+        try:
+            uml.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail("it did not switch itself off: " + open(f"{image}.log", errors="replace").read()[-4000:])
+
+
+def test_two_busybox_guests(guest, tmp_path, switch):
+    """Each has its name, and its card the name that goes with its address; n1 finds n2 by its name."""
+    n1, n2 = (guests.copy(guest("busybox"), tmp_path / f"n{number}.img") for number in (1, 2))
+    common = {"hosts": HOSTS, "shutdown": ["echo ended >>/log"]}
+    set_up(n2, {**common, "hostname": "n2", "interfaces": [card(2)],
+                "startup": ["echo started: $(hostname) >/dev/console"]})
+    set_up(n1, {**common, "hostname": "n1", "interfaces": [card(1)],
+                "startup": ["echo name $(hostname) >/log", "ping -c 2 n2 >>/log 2>&1",
+                            "cat /sys/class/net/lan0/address >>/log", "poweroff"]})
+    with machine(n2, switch, 2):
+        machines.wait_for(lambda: b"started: n2" in (tmp_path / "n2.img.log").read_bytes(), "n2", 60)
+        until_off(n1, switch, 1, 60)
+    lines = content(n1, "/log").splitlines()
+    assert lines[0] == "name n1" and lines[-2:] == [mac(1), "ended"], lines
+    assert "PING n2 (10.1.0.2)" in lines[1]
+    assert any(line.startswith("2 packets transmitted, 2 packets received") for line in lines), lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("init", ["systemd", "sysvinit"])
+def test_debian(guest, tmp_path, switch, init):
+    image = guests.copy(guest(init), tmp_path / "guest.img")
+    hash_of = "$h = (getpwnam(shift))[1]; print crypt(shift, $h) eq $h ? \"same\\n\" : \"other\\n\""
+    set_up(image, {
+        "hostname": "n1", "hosts": HOSTS, "root_password": "secret",
+        # the guest's own lines for eth0 ask for DHCP, which nobody answers here
+        "interfaces": [card(1, "eth0")], "users": [{"name": "eve", "password": "pw", "uid": 1234}],
+        "groups": [{"name": "lab", "members": ["eve"]}],
+        "keys": [{"user": "eve", "text": "ssh-ed25519 AAAA eve@x"}], "empty_machine_id": True,
+        "mounts": [{"device": "tmpfs", "point": "/srv/da ta", "type": "tmpfs", "options": "size=1M"}],
+        "startup": ["exec >>/log 2>&1", "echo start $(id -un)", "echo name $(hostname) $(getent hosts n2)",
+                    "ip -4 -br addr show dev eth0", "su eve -c 'echo user $(id -un) $(id -u) $(id -Gn) ~'",
+                    "ls -ld ~eve/.ssh ~eve/.ssh/authorized_keys", f"perl -e '{hash_of}' eve pw",
+                    f"perl -e '{hash_of}' root secret", f"perl -e '{hash_of}' root Secret",
+                    "findmnt -no SOURCE,TARGET '/srv/da ta'", "echo id $(cat /etc/machine-id | wc -c)", "poweroff"],
+        "shutdown": ["echo end >>/log"]})
+    for _ in range(2):
+        until_off(image, switch, 1, 240)
+    lines = [" ".join(line.split()) for line in content(image, "/log").splitlines()]
+    assert len(lines) % 2 == 0
+    first, second = lines[:len(lines) // 2], lines[len(lines) // 2:]
+    assert first[0] == "start root" and first[-1] == "end", lines
+    assert first[1] == "name n1 10.1.0.2 n2"
+    assert first[2].startswith("eth0 U") and "10.1.0.1/24" in first[2]
+    assert first[3] == "user eve 1234 eve lab /home/eve"
+    assert first[4].startswith("drwx------ 2 eve eve") and first[5].startswith("-rw------- 1 eve eve")
+    assert first[6:9] == ["same", "same", "other"]
+    assert first[9] in ("tmpfs /srv/da ta", r"tmpfs /srv/da\x20ta")
+    assert first[10] == ("id 33" if init == "systemd" else "id 0")
+    assert second == first
