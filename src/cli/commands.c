@@ -20,6 +20,8 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_validate,
 	&kmln_command_plan,
 	&kmln_command_fmt,
+	&kmln_command_export,
+	&kmln_command_graph,
 	&kmln_command_confine,
 	&kmln_command_words,
 	NULL,

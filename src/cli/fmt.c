@@ -14,6 +14,7 @@
 #include "plan/diff.h"
 #include "project/parse.h"
 #include "project/print.h"
+#include "project/xml.h"
 #include "text/json.h"
 
 struct options {
@@ -52,8 +53,16 @@ static void lay_out(struct kmln_pool *pool, struct kmln_report *report, const st
 
 	if (!source)
 		return;
-	kmln_parse(syntax, report, source, syntax->root, NULL, NULL);
-	kmln_syntax_print(out, syntax);
+	if (kmln_xml_is(source)) {
+		struct kmln_error err;
+
+		/* what there is no XML for has been reported as a mistake */
+		kmln_xml_parse(syntax, report, source, syntax->root, NULL, NULL);
+		kmln_xml_print(out, syntax, &err);
+	} else {
+		kmln_parse(syntax, report, source, syntax->root, NULL, NULL);
+		kmln_syntax_print(out, syntax);
+	}
 }
 
 /* Through links, to what they lead to; the mode stays. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "platform/platform.h"
 #include "project/images.h"
 #include "project/resolve.h"
@@ -125,4 +126,14 @@ void kmln_project_complain(struct kmln_report *report)
 	bool color = isatty(2) && !(plain && *plain);
 
 	kmln_report_print(report, color, stderr);
+}
+
+int kmln_project_write(
+	const char *path, const struct kmln_buf *text, mode_t mode, struct kmln_error *err)
+{
+	if (path && !kmln_eq(path, "-"))
+		return kmln_replace_file(path, text->data, text->size, mode, err);
+	if (fwrite(text->data, 1, text->size, stdout) != text->size || fflush(stdout) != 0)
+		return kmln_fail_sys(err, errno, "standard output");
+	return 0;
 }

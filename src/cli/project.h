@@ -4,6 +4,8 @@
 #ifndef KMLN_CLI_PROJECT_H
 #define KMLN_CLI_PROJECT_H
 
+#include <sys/types.h>
+
 #include "cli/cli.h"
 #include "project/model.h"
 #include "project/read.h"
@@ -48,5 +50,10 @@ int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *
 
 /* Shows the mistakes on stderr, in colour on a terminal unless NO_COLOR is set. */
 void kmln_project_complain(struct kmln_report *report);
+
+/* Writes to a file of this mode, which is complete or not there, or, without a name or with "-", to
+ * stdout. */
+int kmln_project_write(
+	const char *path, const struct kmln_buf *text, mode_t mode, struct kmln_error *err);
 
 #endif

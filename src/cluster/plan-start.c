@@ -426,7 +426,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 	struct kmln_spawn *spawn;
 	int r;
 
-	if (!placed->platform->launch)
+	if (!placed->platform->launch || placed->platform->domains)
 		return kmln_fail(err, KMLN_ELACK, "host %s: %s machines cannot be started yet",
 			name, placed->platform->name);
 	if (placed->host->swap.number) {

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "project/parse.h"
+#include "project/xml.h"
 
 /* Includes in includes. */
 #define DEPTH_MAX 16
@@ -201,8 +202,13 @@ static struct kmln_source *include(void *data, struct kmln_syntax *syntax,
 		path[0] == '/' ? path
 			       : kmln_pool_printf(reader->pool, "%s%s", reader->prefix, path),
 		&text, &st, folder_of(reader->pool, path), from);
-	if (!source)
+	if (!source) {
 		refuse(report, at, EFBIG);
+	} else if (kmln_xml_is(source)) {
+		kmln_report_error(report, "no-include", at->at,
+			"cannot include `%s`: it is XML, and includes are text", at->text);
+		return NULL;
+	}
 	return source;
 }
 
@@ -234,7 +240,7 @@ int kmln_project_read(const char *path, const struct kmln_read_options *options,
 	source = add_source(&reader, syntax, standard ? "<stdin>" : path, &text, &st, "", NULL);
 	if (!source)
 		return kmln_fail(err, KMLN_EINVALID, "%s: too big", path);
-	kmln_parse(syntax, report, source, syntax->root, options->no_includes ? NULL : include,
-		&reader);
+	(kmln_xml_is(source) ? kmln_xml_parse : kmln_parse)(syntax, report, source, syntax->root,
+		options->no_includes ? NULL : include, &reader);
 	return 0;
 }

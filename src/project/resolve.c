@@ -459,6 +459,9 @@ static void resolve_global(struct kmln_resolving *resolving)
 		n = kmln_node_after(resolving->global, n))
 		if (n->keyword && kmln_eq(n->keyword->name, "project"))
 			return;
+	/* of a file that could not be read at all nothing is known */
+	if (resolving->syntax->root->broken)
+		return;
 	kmln_report_error(resolving->report, "no-project",
 		resolving->global
 			? kmln_node_place(resolving->global)

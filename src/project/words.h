@@ -115,6 +115,7 @@ struct kmln_keyword {
 	enum kmln_block opens; /* BLOCK, ROWS and LINES: what stands inside */
 	enum kmln_block grouped; /* BLOCK that may also stand without name, holding named ones */
 	unsigned key; /* KEYED: the column that tells rows apart */
+	const char *row; /* ROWS: what one of them is called in XML */
 	const struct kmln_column *columns; /* NULL: none */
 	const char *
 		fallback; /* the value where nothing is given, as it would be written; NULL: none */

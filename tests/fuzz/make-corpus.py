@@ -515,6 +515,76 @@ def corpus_volumes():
     return {"lvm": b"a" + lvm, "luks": b"b" + luks, "md": b"c" + md, "btrfs": b"d" + super_, "text": b"e" + text}
 
 
+DOCTYPE = '<!DOCTYPE project PUBLIC "-//KMLN//DTD Project 1.0//EN" "kmln-project.dtd"%s>'
+
+
+def document(body, before=""):
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{before}\n<project format="1">{body}</project>\n'
+
+
+def corpus_project_xml():
+    """Documents that are fine, and each way to do harm with XML that is known."""
+    small = '<global project="p"/><host name="a" image="./i"/>'
+    bomb = "".join(f'<!ENTITY b{i + 1} "{f"&b{i};" * 10}">' for i in range(9))
+    entity = '<global project="&e;"/>'
+    found = {
+        "small": document(small),
+        "doctype": document(small, DOCTYPE % ""),
+        "comments": document("<!-- a -- b\n c --><global project='p'/>\n\n<?pi x?><!----><host name='a' image='i'>"
+                             "<!--x--><startup><!--y--><line>&lt;&#38;</line></startup></host>").replace(" -- ", " "),
+        "variables": document('<global project="p"><variable name="x" value="a b\\&quot;"/></global><superclass '
+                              'name="s" memory="64M" image="$[x]"><users><user name="v"/></users></superclass>'
+                              '<host name="n" count="3" superclass="s" after="&quot;b&quot;"><remove keyword="memory"/><replace><users><user name="u"/>'
+                              '</users></replace></host><host name="b" image="x"/>'),
+        "groups": document('<global project="p"/><host-group><host name="a" image="x"><groups><group name="g">'
+                           '<member>u</member></group></groups><ready kind="port" what="22"/></host></host-group>'
+                           '<switch-group><switch name="s" hub="on"><net>10.0.0.0/8</net></switch></switch-group>'),
+        "cdata": document('<global project="p"><beforeHostsStart><line><![CDATA[a <b> & { c; }]]></line>'
+                          '</beforeHostsStart></global>'),
+        "braces": document('<global project="p"><beforeHostsStart><line>}</line></beforeHostsStart></global>'),
+        "odd-words": document('<global project="p"/><host name="a" image="./a\\" owner="&quot;&#9;\\" after="&quot;"/>'),
+        "control": document('<global project="&#10;&#x202e;"/>'),
+        "unknown": document('<hosts/><host nam="a" xmlns:x="y" x:memory="1" xml:lang="de">text<x:line/></host>'),
+        "include": document('<include path="/etc/passwd"/>' + small),
+        "entity-bomb": document(entity.replace("&e;", "&b9;"), DOCTYPE % f' [<!ENTITY b0 "x">{bomb}]'),
+        "entity-attribute": document(entity, DOCTYPE % ' [<!ENTITY e "p">]'),
+        "entity-file": document(entity, DOCTYPE % ' [<!ENTITY e SYSTEM "file:///etc/passwd">]'),
+        "entity-network": document(entity, DOCTYPE % ' [<!ENTITY e SYSTEM "http://127.0.0.1:9/x">]'),
+        "entity-parameter": document(small, DOCTYPE % ' [<!ENTITY % e SYSTEM "file:///etc/passwd"> %e;]'),
+        "entity-unknown": document("&e;<global project='p'>&f;</global>", DOCTYPE % ""),
+        "entity-unknown-value": document(entity, DOCTYPE % ""),
+        "entity-unparsed": document(small, DOCTYPE % ' [<!NOTATION n SYSTEM "x"><!ENTITY e SYSTEM "y" NDATA n>]'),
+        "subset-empty": document(small, DOCTYPE % " []"),
+        "subset-attributes": document(small, DOCTYPE % ' [<!ATTLIST host memory CDATA "1G">]'),
+        "subset-elements": document(small, DOCTYPE % " [<!ELEMENT project ANY>]"),
+        "doctype-foreign": document(small, '<!DOCTYPE project SYSTEM "http://127.0.0.1:9/evil.dtd">'),
+        "doctype-file": document(small, '<!DOCTYPE project SYSTEM "/etc/passwd">'),
+        "doctype-root": document(small, DOCTYPE.replace("project P", "host P") % ""),
+        "xinclude": document('<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/passwd" parse="text"/>'),
+        "stylesheet": document(small, '<?xml-stylesheet href="/etc/passwd"?>'),
+        "nesting": document("<host>" * 2000 + "</host>" * 2000),
+        "unclosed": document("<host>" * 300),
+        "latin1": document(small).replace("UTF-8", "ISO-8859-1").encode("latin-1"),
+        "latin1-bytes": document('<global project="\u00fc"/>').replace("UTF-8", "ISO-8859-1").encode("latin-1"),
+        "utf7": b'<?xml version="1.0" encoding="UTF-7"?>+ADw-project format="1"/+AD4-',
+        "utf16": document(small).replace("UTF-8", "UTF-16").encode("utf-16"),
+        "utf16-lie": document(small).replace("UTF-8", "UTF-16"),
+        "ebcdic": document(small).replace("UTF-8", "IBM037").encode("cp037"),
+        "mark": "\ufeff" + document(small),
+        "not-utf8": document(small).encode() + b"\xff\xfe",
+        "nul": document(small).encode() + b"\0",
+        "nul-inside": document(small).replace('"p"', '"p\0"'),
+        "cut": document(small)[:-15],
+        "two-roots": document(small) + "<project/>",
+        "empty": "",
+        "prolog-only": '<?xml version="1.0"?>',
+        "doctype-open": '<!DOCTYPE project "',
+        "long-name": document(f'<global project="{"a" * 300}"/>'),
+        "names": document('<global project="../x"/><host name="a;b"/><host name="$(x)"/><host name="A"/><host name="a"/>'),
+    }
+    return found
+
+
 def main():
     makers = {name.removeprefix("corpus_").replace("_", "-"): maker
               for name, maker in globals().items() if name.startswith("corpus_")}

@@ -45,6 +45,7 @@ HOMES = {
     "jansson": (("jansson.h",), "text/json.c"),
     "nettle": (("nettle/",), "base/sum.c"),
     "rpm": (("rpm/",), "image/inspect-rpm.c"),
+    "libxml-2.0": (("libxml/",), "project/xml-"),
     "slirp": (("slirp/", "libslirp.h"), "uplink/stack.c"),
     "vdeplug": (("libvdeplug.h",), "uplink/join.c"),
     "yaml-0.1": (("yaml.h",), "image/inspect-netplan.c"),

@@ -77,7 +77,7 @@ def test_every_code_is_documented(kmln):
     root = ERRORS.parent.parent.parent
     page = (root / "docs/mln.md").read_text()
     sources = "".join(path.read_text() for path in (root / "src/project").glob("*.c"))
-    in_code = set(re.findall(r'kmln_report_(?:error|warning)\(\s*[^,"]+,\s*"([a-z-]+)"', sources))
+    in_code = set(re.findall(r'kmln_(?:report_(?:error|warning)|xml_invalid)\(\s*[^,"]+,\s*"([a-z-]+)"', sources))
     in_page = set(re.findall(r"^\| `([a-z-]+)` \|", page.split("## Mistakes")[1], re.M))
     assert in_code and in_code == in_page
 
