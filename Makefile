@@ -22,6 +22,10 @@ check-slow: deps
 demo: deps all
 	@KMLN_BUILD=$(CURDIR)/$(BUILD) scripts/demo
 
+# what works where: every pair of platforms and way to start, on real guests; a table
+matrix: deps all
+	@KMLN_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 tests/matrix.py $(MATRIX)
+
 # figures beside cp and, where installed, libguestfs
 bench: deps all
 	@KMLN_BUILD=$(CURDIR)/$(BUILD) bench/run
@@ -36,4 +40,4 @@ format:
 clean:
 	rm -rf build build-clang build-asan
 
-.PHONY: all deps check check-slow demo bench install format clean
+.PHONY: all deps check check-slow demo matrix bench install format clean

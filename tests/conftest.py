@@ -90,7 +90,7 @@ def ordinary_user(ordinary_session):
 
 @pytest.fixture(scope="session")
 def guest():
-    """guest("busybox" | "awkward" | "systemd" | "sysvinit" | "kernel"): the path of a cached guest (or
+    """guest("busybox" | "awkward" | "systemd" | "trixie" | "kernel" ...): the path of a cached guest (or
     the kernel package), read-only; see guests.py. guests.copy() makes one that may be written."""
     def get(name):
         try:

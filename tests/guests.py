@@ -9,6 +9,7 @@ two workers from making the same one. A guest is given out read-only: copy() it 
     awkward()             busybox with one of every object that a conversion could damage
     debian("systemd")     Debian 12; root's password is ROOT_PASSWORD
     debian("sysvinit")
+    created("trixie")     Debian 13 as kmln create makes it; and "bullseye", Debian 11
     kvm_host()            a host to run kmln on, with QEMU; see its function
     kernel_deb()          Debian's cloud kernel as a .deb, for the kernel kit
     package("kmod")       another package of Debian as a .deb
@@ -58,6 +59,12 @@ def debian(init):
                    (_make_debian, _tar_to_image, init))
 
 
+def created(suite):
+    program = Path(os.environ.get("KMLN_BUILD", ROOT / "build")) / "kmln"
+    how = (ROOT / "src/convert/create.c").read_text()
+    return _cached(f"created-{suite}", lambda to: _create(program, suite, to), (_create, suite, how))
+
+
 def kvm_host():
     return _cached("kvm-host", _make_kvm_host, (_kvm_host_files,))
 
@@ -81,6 +88,16 @@ def copy(guest, to):
     subprocess.run(["cp", "--sparse=always", "--reflink=auto", guest, to], check=True)
     os.chmod(to, 0o644)
     return Path(to)
+
+
+def patient(image):
+    """Lets a guest's systemd wait for devices longer than 90 seconds, after which it gives up the serial
+    line: a translator on a busy machine needs them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n")
+        file.flush()
+        _debugfs(image, ["mkdir /etc/systemd/system.conf.d",
+                         f"write {file.name} /etc/systemd/system.conf.d/patient.conf"])
 
 
 def partitioned(guest, to, first_sector=2048):
@@ -303,7 +320,7 @@ def _awkward_tree(tree, base):
     capability = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
     commands = [
         "cd /awkward",
-        "mknod char c 10 200", "mknod block b 7 300",
+        "mknod char c 10 200", "mknod block b 7 300", "mknod large c 4095 65535",
         "sif setuid mode 0104755",
         "sif owned uid 70000", "sif owned gid 80000",
         "sif folder mode 042775",
@@ -369,6 +386,13 @@ def _make_debian(image, init):
         _tar_to_image(base, image, {"systemd": 3, "sysvinit": 4}[init])
     finally:
         _remove(base)
+
+
+def _create(program, suite, image):
+    _program("mmdebstrap", "mmdebstrap")
+    _need_network()
+    _run([program, "-q", "create", f"debian:{suite}", "-o", image, "--hostname", suite,
+          "--root-password", ROOT_PASSWORD])
 
 
 def _mapped(argv):
@@ -486,7 +510,8 @@ def _fetch_package(deb, name):
 
 
 NAMES = {"busybox": busybox, "awkward": awkward, "systemd": lambda: debian("systemd"),
-         "sysvinit": lambda: debian("sysvinit"), "kvm-host": kvm_host, "kernel": kernel_deb,
+         "sysvinit": lambda: debian("sysvinit"), "trixie": lambda: created("trixie"),
+         "bullseye": lambda: created("bullseye"), "kvm-host": kvm_host, "kernel": kernel_deb,
          "newer-kernel": newer_kernel_deb,
          **{name: lambda name=name: package(name) for name in ("linux-base", "kmod", "libkmod2")}}
 

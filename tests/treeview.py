@@ -9,16 +9,40 @@ import struct
 import subprocess
 from pathlib import Path
 
+import ext4reader
 import images
 
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFCHR: "char",
          stat.S_IFBLK: "block", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 FLAGS = {0x10: "immutable", 0x20: "append-only"}
+# fields of ext4reader's objects, as kmln diff calls them
+WORDS = {"type": "type", "mode": "mode", "uid": "owner", "gid": "owner", "links": "links",
+         "mtime": "mtime", "flags": "flags", "size": "size", "target": "target", "device": "device",
+         "sha256": "content", "xattrs": "xattrs", "names": "links"}
 
 
 def shown(name):
     """A name as kmln's JSON has it: what is no UTF-8 is \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def differences(before, after):
+    """What kmln diff must say of two results of ext4reader: {path: (change, what)}."""
+    found = ext4reader.changed(before, after)
+    want = {shown(p): ("added", None) for p in found.added}
+    want |= {shown(p): ("removed", None) for p in found.removed}
+    for path, fields in found.changed.items():
+        what = {WORDS[field] for field in fields if field in WORDS}
+        if before[path].type == "folder":
+            what.discard("links")
+        if "type" in what:
+            what = {"type"}
+        # where data lies in a file is how it is stored, and a link's size is its target's
+        if before[path].type == "link":
+            what.discard("size")
+        if what:
+            want[shown(path)] = ("changed", what)
+    return want
 
 
 def acl(stored):

@@ -16,11 +16,6 @@ import images
 import runner
 import treeview
 
-# fields of ext4reader's objects, as kmln calls them
-WORDS = {"type": "type", "mode": "mode", "uid": "owner", "gid": "owner", "links": "links",
-         "mtime": "mtime", "flags": "flags", "size": "size", "target": "target", "device": "device",
-         "sha256": "content", "xattrs": "xattrs", "names": "links"}
-
 
 @pytest.fixture
 def diff(kmln):
@@ -50,21 +45,7 @@ def read(image, _):
 def judged(a, b):
     """What another reader says: {path: (change, what)}."""
     before, after = read(os.fspath(a), os.stat(a).st_mtime_ns), ext4reader.read(b)
-    found = ext4reader.changed(before, after)
-    want = {treeview.shown(p): ("added", None) for p in found.added}
-    want |= {treeview.shown(p): ("removed", None) for p in found.removed}
-    for path, fields in found.changed.items():
-        what = {WORDS[field] for field in fields if field in WORDS}
-        if before[path].type == "folder":
-            what.discard("links")
-        if "type" in what:
-            what = {"type"}
-        # where data lies in a file is how it is stored, and a link's size is its target's
-        if before[path].type == "link":
-            what.discard("size")
-        if what:
-            want[treeview.shown(path)] = ("changed", what)
-    return want
+    return treeview.differences(before, after)
 
 
 def said(result):
