@@ -164,11 +164,11 @@ class Journey:
 
     def made(self, row):
         """The image that the row starts, and the seconds to convert it."""
-        if row.start == "qcow2" and "qcow2" not in self.forms:
+        if row.start == "qcow2" and "kvm" in self.forms:
             self.forms["qcow2"] = self.folder / "kvm.qcow2"
             images.tool("qemu-img", "qemu-utils", "convert", "-O", "qcow2", self.forms["kvm"], self.forms["qcow2"])
         if row.start not in self.forms:
-            raise Failed(f"there is no form for {row.start}")
+            raise Failed(f"the conversion to {row.start} failed")
         start = self.forms[row.start]
         if not row.to:
             return start, 0
