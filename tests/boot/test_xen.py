@@ -136,7 +136,7 @@ def test_a_failure_is_seen(to, host, box):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("init, platform", [("systemd", "xen"), ("sysvinit", "all"), ("systemd", "all")])
+@pytest.mark.parametrize("init, platform", [("systemd", "all")])
 def test_debian(kmln, to, host, debian, init, platform):
     """Up to a login on hvc0, as PV and as PVH, from one image; made for all platforms it comes up on
     UML and QEMU as well."""
