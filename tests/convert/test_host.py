@@ -291,7 +291,7 @@ def test_ended(small_home, box, tmp_path, number):
     (["convert", "IMAGE"], "for which platform? --to kvm"),
     (["convert", "IMAGE", "--to", "kvm"], "into which file? -o OUT; or --in-place, or --dry-run"),
     (["convert", "IMAGE", "--to", "vmware", "-n"], "vmware"),
-    (["convert", "IMAGE", "--to", "uml", "-n"], "uml"),
+    (["convert", "IMAGE", "--to", "container", "-n"], "container"),
     (["convert", "IMAGE", "--to", "kvm", "-o"], "output"),
     (["convert", "IMAGE", "--to", "kvm", "-n", "--size", "big"], "'big' is not a size"),
     (["convert", "IMAGE", "--to", "kvm", "-n", "--size", "99999999999T"], "size"),
