@@ -34,13 +34,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	KMLN_LOADED struct kmln_loaded loaded = {0};
 	KMLN_BUF struct kmln_buf out = {0};
 	const struct kmln_syntax *syntax;
-	int r = kmln_project_load(
+	int r = kmln_project_load_valid(
 		&loaded, o->file, argc ? argv[0] : NULL, o->allow_include, false, err);
 
-	if (r < 0)
-		return r;
-	kmln_project_complain(&loaded.report);
-	r = kmln_report_result(&loaded.report, loaded.syntax->sources[0]->name, err);
 	if (r < 0)
 		return r;
 	syntax = o->resolved ? kmln_model_syntax(loaded.model, loaded.pool) : loaded.syntax;

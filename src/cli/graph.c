@@ -40,13 +40,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	const char *kind = kind_of(o);
 	KMLN_LOADED struct kmln_loaded loaded = {0};
 	KMLN_BUF struct kmln_buf out = {0};
-	int r = kmln_project_load(
+	int r = kmln_project_load_valid(
 		&loaded, o->file, argc ? argv[0] : NULL, o->allow_include, false, err);
 
-	if (r < 0)
-		return r;
-	kmln_project_complain(&loaded.report);
-	r = kmln_report_result(&loaded.report, loaded.syntax->sources[0]->name, err);
 	if (r < 0)
 		return r;
 	if (kmln_eq(kind, "svg"))

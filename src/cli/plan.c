@@ -120,9 +120,9 @@ static int put_base(struct show *show, const struct kmln_base *base, struct kmln
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
 	struct kmln_actions actions = actions_in(pool);
-	int r = kmln_plan_base(&show->cluster, base, &actions, err);
 
-	return r < 0 ? r : put(show, &actions, err);
+	kmln_plan_base(base, &actions);
+	return put(show, &actions, err);
 }
 
 static int put_build(struct show *show, const struct kmln_placed *placed, struct kmln_error *err)
@@ -237,13 +237,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 {
 	const struct options *o = values;
 	KMLN_LOADED struct kmln_loaded loaded = {0};
-	int r = kmln_project_load(
+	int r = kmln_project_load_valid(
 		&loaded, o->file, argc ? argv[0] : NULL, o->allow_include, true, err);
 
-	if (r < 0)
-		return r;
-	kmln_project_complain(&loaded.report);
-	r = kmln_report_result(&loaded.report, loaded.syntax->sources[0]->name, err);
 	return r < 0 ? r : show_plan(o, &loaded, err);
 }
 

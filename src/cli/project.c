@@ -137,3 +137,14 @@ int kmln_project_write(
 		return kmln_fail_sys(err, errno, "standard output");
 	return 0;
 }
+
+int kmln_project_load_valid(struct kmln_loaded *loaded, const char *file, const char *argument,
+	bool allow_include, bool here, struct kmln_error *err)
+{
+	int r = kmln_project_load(loaded, file, argument, allow_include, here, err);
+
+	if (r < 0)
+		return r;
+	kmln_project_complain(&loaded->report);
+	return kmln_report_result(&loaded->report, loaded->syntax->sources[0]->name, err);
+}

@@ -48,6 +48,11 @@ int kmln_project_find(struct kmln_pool *pool, const char *file, const char *argu
 int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *argument,
 	bool allow_include, bool here, struct kmln_error *err);
 
+/* The same for who wants a project without mistakes: shows them, and fails (KMLN_EINVALID) where
+ * there are errors. */
+int kmln_project_load_valid(struct kmln_loaded *loaded, const char *file, const char *argument,
+	bool allow_include, bool here, struct kmln_error *err);
+
 /* Shows the mistakes on stderr, in colour on a terminal unless NO_COLOR is set. */
 void kmln_project_complain(struct kmln_report *report);
 

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/md5.h"
+#include "project/read.h"
 
 #define FILE_MAX (64u << 20)
 
@@ -199,29 +199,22 @@ static void set_network(
 	settings->interface_count = host->interface_count;
 }
 
-/* A relative name begins at the project file; where nothing is there, as MLN has it, in the folder
- * of files that projects share. */
-static const char *full_path(const struct kmln_shared *shared, const char *path)
-{
-	struct kmln_pool *pool = shared->pool;
-	char *here = kmln_pool_printf(pool, "%s%s", path[0] == '/' ? "" : shared->folder, path);
-
-	return path[0] == '/' || access(here, F_OK) == 0
-		       ? here
-		       : kmln_folder(
-				 pool, KMLN_FOLDER_DATA, kmln_pool_printf(pool, "files/%s", path));
-}
-
-/* A file of the user's, read once. */
+/* A file of the user's, read once: below the project file or, where nothing is there, as MLN has
+ * it, in the folder of files that projects share. */
 static int load(struct kmln_shared *shared, const char *path, const struct kmln_buf **bytes,
 	struct kmln_error *err)
 {
-	KMLN_BUF struct kmln_buf read = {0};
+	const char *common = kmln_folder(shared->pool, KMLN_FOLDER_DATA, "files/");
 	struct kmln_buf *kept = kmln_names_find(&shared->files, path, strlen(path));
+	KMLN_BUF struct kmln_buf read = {0};
+	struct kmln_error not_there;
 	int r = 0;
 
 	if (!kept) {
-		r = kmln_read_file(full_path(shared, path), FILE_MAX, &read, err);
+		r = kmln_project_read_inside(shared->folder, path, FILE_MAX, &read, err);
+		if (r == -ENOENT &&
+			kmln_project_read_inside(common, path, FILE_MAX, &read, &not_there) == 0)
+			r = 0;
 		if (r < 0)
 			return r;
 		kept = kmln_pool_alloc(shared->pool, sizeof(*kept));
@@ -231,6 +224,17 @@ static int load(struct kmln_shared *shared, const char *path, const struct kmln_
 	}
 	*bytes = kept;
 	return 0;
+}
+
+/* The words of an authorized_keys line, which the language has apart. */
+static const char *key_line(const struct kmln_row *row, struct kmln_pool *pool)
+{
+	KMLN_BUF struct kmln_buf line = {0};
+
+	for (unsigned i = KMLN_KEY_KEYS; i < row->count; i++)
+		kmln_buf_printf(&line, "%s%s", i == KMLN_KEY_KEYS ? "" : " ", row->cells[i].text);
+	kmln_buf_str(&line, "\n");
+	return kmln_pool_strdup(pool, line.data);
 }
 
 static int set_files(struct kmln_shared *shared, const struct kmln_host *host,
@@ -253,19 +257,11 @@ static int set_files(struct kmln_shared *shared, const struct kmln_host *host,
 			.mode = has_mode ? (uint32_t)row->cells[KMLN_FILE_MODE].number : 0644,
 		};
 	}
-	for (size_t i = 0; i < host->ssh_keys.count; i++) {
-		const struct kmln_row *row = &host->ssh_keys.items[i];
-		const char *text = cell(row, KMLN_KEY_KEYS);
-		const struct kmln_buf *bytes;
-
-		/* a key itself, or the file that holds some */
-		if (!strchr(text, ' ')) {
-			if (load(shared, text, &bytes, err) < 0)
-				return kmln_wrap(err, "host %s, sshkey", host->name.text);
-			text = bytes->data;
-		}
-		keys[i] = (struct kmln_set_keys){cell(row, KMLN_KEY_USER), text};
-	}
+	for (size_t i = 0; i < host->ssh_keys.count; i++)
+		keys[i] = (struct kmln_set_keys){
+			cell(&host->ssh_keys.items[i], KMLN_KEY_USER),
+			key_line(&host->ssh_keys.items[i], pool),
+		};
 	settings->files = files;
 	settings->file_count = host->files.count;
 	settings->keys = keys;

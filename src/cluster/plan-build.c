@@ -18,21 +18,17 @@ const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln
 	return kmln_pool_printf(pool, "%s/hosts/%s/swap", cluster->folder, placed->host->name.text);
 }
 
-int kmln_plan_base(const struct kmln_cluster *cluster, const struct kmln_base *base,
-	struct kmln_actions *actions, struct kmln_error *err)
+void kmln_plan_base(const struct kmln_base *base, struct kmln_actions *actions)
 {
 	struct kmln_action *action;
 
-	(void)err;
 	if (!base->edits.count)
-		return 0;
+		return;
 	action = kmln_actions_add(actions, KMLN_ACTION_PREPARE, "image");
 	action->path = base->prepared;
 	action->from = base->path;
 	action->edits = &base->edits;
 	action->why = "starts on every platform; made once, for all hosts and projects";
-	(void)cluster;
-	return 0;
 }
 
 /* The filesystem grows with its disk; offline, before the settings are put in. */

@@ -18,8 +18,7 @@ const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln
 	struct kmln_pool *pool);
 
 /* Its portable copy; nothing where it is there already. */
-int kmln_plan_base(const struct kmln_cluster *cluster, const struct kmln_base *base,
-	struct kmln_actions *actions, struct kmln_error *err);
+void kmln_plan_base(const struct kmln_base *base, struct kmln_actions *actions);
 /* The disks of a host, and its settings on them. `edits` is an empty list in the same pool. */
 int kmln_plan_build(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_shared *shared, struct kmln_edits *edits, struct kmln_actions *actions,

@@ -244,3 +244,25 @@ int kmln_project_read(const char *path, const struct kmln_read_options *options,
 		options->no_includes ? NULL : include, &reader);
 	return 0;
 }
+
+int kmln_project_read_inside(const char *folder, const char *path, size_t limit,
+	struct kmln_buf *text, struct kmln_error *err)
+{
+	KMLN_FD int inside = kmln_open(folder[0] ? folder : ".", O_PATH | O_DIRECTORY, 0, err);
+	KMLN_FD int fd = -1, readable = -1;
+	struct stat st;
+
+	if (inside < 0)
+		return inside;
+	fd = open_beneath(inside, path, false);
+	if (fd == -EXDEV)
+		return kmln_fail(err, KMLN_EINVALID, "%s leads out of the folder %s", path, folder);
+	if (fd < 0)
+		return kmln_fail_sys(err, -fd, "%s%s", folder, path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return kmln_fail(err, KMLN_EINVALID, "%s%s: it is no regular file", folder, path);
+	readable = reopen(fd);
+	if (readable < 0)
+		return kmln_fail_sys(err, -readable, "%s%s", folder, path);
+	return read_all(readable, text, limit, err) < 0 ? kmln_wrap(err, "%s%s", folder, path) : 0;
+}

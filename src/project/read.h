@@ -22,4 +22,11 @@ struct kmln_read_options {
 int kmln_project_read(const char *path, const struct kmln_read_options *options,
 	struct kmln_syntax *syntax, struct kmln_report *report, struct kmln_error *err);
 
+/*
+ * Appends a regular file that a project names, of at most `limit` bytes. Neither the name nor a
+ * link leads out of `folder` ("": the current one); KMLN_EINVALID where it would.
+ */
+int kmln_project_read_inside(const char *folder, const char *path, size_t limit,
+	struct kmln_buf *text, struct kmln_error *err);
+
 #endif

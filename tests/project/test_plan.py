@@ -137,14 +137,73 @@ def test_refused(plan, tmp_path, text, status, words):
     assert words is None or words in run.err, run
 
 
-def test_program_missing(home, tmp_path):
-    """Without vde_switch a project with a switch names the package."""
+def test_files_stay_inside(plan, tmp_path):
+    """What a project puts into guests is a regular file of its folder, whatever its links say."""
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("secret\n")
+    (folder / "out").symlink_to(tmp_path / "secret")
+    (folder / "absolute").symlink_to("/etc/passwd")
+    (folder / "in").symlink_to("plain")
+    (folder / "plain").write_text("plain words\n")
+    (folder / "dir").mkdir()
+    os.mkfifo(folder / "fifo")
+    project = folder / "p.kmln"
+
+    def planned(source):
+        project.write_text(f"global {{ project p }}\nhost a {{ files {{ {source} /etc/x }} }}\n")
+        return plan(project, "--platform", "uml")
+    assert "+plain words" in planned("in").out
+    for source, words in (("out", "leads out of the folder"), ("absolute", "leads out of the folder"),
+                          ("fifo", "no regular file"), ("dir", "no regular file")):
+        run = planned(source)
+        assert run.status == 3 and words in run.err and "secret" not in run.out, run
+
+
+def test_keys(plan, tmp_path):
+    """The words of a key are one line of authorized_keys."""
     project = tmp_path / "p.kmln"
-    project.write_text("global { project p }\nswitch s { }\nhost a { platform uml; network eth0 { switch s } }\n")
-    place = shutil.which("vde_switch", path=runner.PATH)
-    if not place:
-        runner.lacking("vde_switch is not installed", "vde-switch")
+    project.write_text("global { project p }\nhost a { users { ada }\n"
+                       "  sshkey { ada ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home } }\n")
+    out = plan(project, "--platform", "uml", expect=0).out
+    assert "+ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada@home\n" in out
+    assert "authorized_keys" in out
+
+
+def test_prepared(kmln, plan, home, tmp_path):
+    """An image whose portable copy is there is not prepared again; all else is planned as before."""
+    own = tmp_path / "home"
+    shutil.copytree(home, own, symlinks=True)
+    project = tmp_path / "p.kmln"
+    project.write_text("global { project p }\nswitch s { net 10.0.0.0/24 }\n"
+                       "host a { startup { date }; network eth0 { switch s } }\n")
+
+    def actions():
+        return json.loads(plan(project, "--platform", "qemu", "--format", "json", env={"KMLN_HOME": own},
+                               expect=0).out)["actions"]
+    first, *before = actions()
+    assert first["action"] == "prepare"
+    os.makedirs(os.path.dirname(first["path"]))
+    kmln("convert", first["from"], "--to", "kvm", "--boot", "direct", "-o", first["path"],
+         env={"KMLN_HOME": own}, expect=0, timeout=120)
+    assert actions() == before
+    # a broken one is said, and not taken
+    with open(first["path"], "r+b") as file:
+        file.truncate(4096)
+    run = plan(project, "--platform", "qemu", env={"KMLN_HOME": own})
+    assert run.status == 3 and first["path"] in run.err
+
+
+@pytest.mark.parametrize("name, package, more", [
+    ("vde_switch", "vde-switch", ""), ("wirefilter", "vde-wirefilter", "delay 10ms"),
+    ("qemu-storage-daemon", "qemu-system-common", ""), ("linux.uml", "user-mode-linux", "")])
+def test_program_missing(home, tmp_path, name, package, more):
+    """What is not installed is named with its package."""
+    project = tmp_path / "p.kmln"
+    project.write_text(f"global {{ project p }}\nswitch s {{ {more} }}\n"
+                       "host a { platform uml; network eth0 { switch s } }\n")
+    place = os.path.realpath(runner.need_program(name, package))
     maybe = [] if os.geteuid() == 0 else ["--map-root-user"]
     run = runner.run(["unshare", "-m", *maybe, "sh", "-c", f'mount --bind /dev/null {place}; exec "$@"', "sh",
                       KMLN, "plan", "-f", project], env={"KMLN_HOME": home}, expect=5)
-    assert "vde_switch is not installed (Debian package vde-switch)" in run.err
+    assert f"{name} is not installed (Debian package {package})" in run.err
