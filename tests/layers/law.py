@@ -12,6 +12,7 @@ from pathlib import Path
 ROOMS = {
     "base": [],
     "text": ["base"],
+    "channel": ["base"],
     "plan": ["base"],
     "tree": ["plan"],
     "boot": ["tree"],
@@ -21,11 +22,12 @@ ROOMS = {
     "project": ["platform", "text"],
     "guest": ["platform", "image"],
     "convert": ["guest", "image", "run"],
-    "agent": ["boot", "run"],
-    "cluster": ["project", "convert"],
+    "agent": ["boot", "run", "channel", "text"],
+    "node": ["channel", "run", "text"],
+    "cluster": ["project", "convert", "channel"],
     "uplink": ["base"],
     "cli": ["base", "text", "plan", "tree", "boot", "image", "run", "platform", "project",
-            "guest", "convert", "cluster"],
+            "guest", "convert", "cluster", "channel"],
 }
 
 # The agent's init program runs before anything else in a guest: libc alone.
