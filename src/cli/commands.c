@@ -22,7 +22,13 @@ const struct kmln_command *const kmln_commands[] = {
 	&kmln_command_fmt,
 	&kmln_command_export,
 	&kmln_command_graph,
+	&kmln_command_console,
+	&kmln_command_exec,
+	&kmln_command_ssh,
+	&kmln_command_ssh_config,
 	&kmln_command_confine,
 	&kmln_command_words,
+	&kmln_command_connect,
+	&kmln_command_hosts,
 	NULL,
 };

@@ -55,7 +55,7 @@ void kmln_prefixer_add(
 	while (size) {
 		const char *newline = memchr(bytes, '\n', size);
 		size_t n = newline ? (size_t)(newline - bytes) : size;
-		size_t room = KMLN_LINE_MAX - prefixer->line.size;
+		size_t room = KMLN_OUTPUT_LINE - prefixer->line.size;
 		bool cut = n > room;
 
 		if (cut)

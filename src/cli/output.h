@@ -10,7 +10,7 @@
 #include "base/mem.h"
 
 /* A longer line is cut here, bytes. */
-#define KMLN_LINE_MAX 4096
+#define KMLN_OUTPUT_LINE 4096
 
 struct kmln_prefixer {
 	const char *name; /* put in front of each line; NULL: nothing is */

@@ -5,15 +5,6 @@
 #include <poll.h>
 #include <string.h>
 
-/* The number of an error that the other side has named; 0 for a name of its own. */
-static int number_of(const char *code)
-{
-	for (int i = 1; code && i < 256; i++)
-		if (kmln_eq(strerrorname_np(i), code))
-			return i;
-	return 0;
-}
-
 /* What waits to be sent stays below this. */
 #define BACKLOG (2 * KMLN_FRAME_CREDIT)
 
@@ -103,16 +94,6 @@ static void take_output(struct kmln_stream *stream, size_t size)
 	stream->used = 0;
 }
 
-static void take_close(struct kmln_stream *stream, const struct kmln_frame *frame)
-{
-	struct kmln_error ignored;
-
-	stream->closed = true;
-	if (!stream->answer && frame->size)
-		/* what is no JSON is no answer */
-		kmln_json_parse(frame->data, frame->size, &stream->answer, &ignored);
-}
-
 bool kmln_stream_take(struct kmln_stream *stream, const struct kmln_frame *frame)
 {
 	uint32_t more;
@@ -131,7 +112,8 @@ bool kmln_stream_take(struct kmln_stream *stream, const struct kmln_frame *frame
 			stream->credit = UINT32_MAX;
 		return false;
 	case KMLN_FRAME_CLOSE:
-		take_close(stream, frame);
+		stream->closed = true;
+		kmln_control_answer(frame, &stream->answer, &stream->failure);
 		return false;
 	default:
 		return false;
@@ -141,15 +123,11 @@ bool kmln_stream_take(struct kmln_stream *stream, const struct kmln_frame *frame
 int kmln_stream_result(
 	const struct kmln_stream *stream, const struct kmln_json **result, struct kmln_error *err)
 {
-	const char *text = stream->answer ? kmln_json_get(stream->answer, "error") : NULL;
-	const char *code = stream->answer ? kmln_json_get(stream->answer, "code") : NULL;
-	int number = number_of(code);
-
-	if (!stream->answer)
-		return kmln_fail(err, EPROTO, "it has answered nothing that could be understood");
-	if (text)
-		return kmln_fail(err, number ? number : EIO, "%s", text);
-	*result = kmln_json_member(stream->answer, "return");
+	if (stream->failure.code) {
+		*err = stream->failure;
+		return -err->code;
+	}
+	*result = stream->answer;
 	return 0;
 }
 
@@ -166,8 +144,8 @@ static int wait_for(struct kmln_stream *stream, struct kmln_error *err)
 	if (r < 0 && errno != EINTR)
 		return kmln_fail_sys(err, errno, "poll");
 	if (r == 0)
-		return kmln_fail(err, ETIMEDOUT, "no answer for %u seconds",
-			stream->limit_ms / 1000);
+		return kmln_fail(
+			err, ETIMEDOUT, "no answer for %u seconds", stream->limit_ms / 1000);
 	return 0;
 }
 

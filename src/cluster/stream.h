@@ -15,7 +15,8 @@ struct kmln_stream {
 	uint32_t credit; /* bytes that may be sent */
 	uint32_t used; /* bytes that were taken, and not given back as credit yet */
 	bool closed; /* the other side has closed it */
-	struct kmln_json *answer; /* what it said then; owned */
+	struct kmln_json *answer; /* what it returned then; owned */
+	struct kmln_error failure; /* or how it failed */
 	unsigned limit_ms; /* of silence, where one waits for it; 0: for ever */
 };
 #define KMLN_STREAM KMLN_CLEANUP(kmln_stream_fini)
@@ -40,10 +41,7 @@ void kmln_stream_resize(struct kmln_stream *stream, unsigned rows, unsigned colu
  * counts as used.
  */
 bool kmln_stream_take(struct kmln_stream *stream, const struct kmln_frame *frame);
-/*
- * How a closed stream ended: 0 and the member `return` (valid as long as the stream; NULL where it
- * is none), or its error.
- */
+/* How a closed stream ended: 0 and what it returned (valid as long as the stream), or its error. */
 int kmln_stream_result(
 	const struct kmln_stream *stream, const struct kmln_json **result, struct kmln_error *err);
 
@@ -51,8 +49,7 @@ int kmln_stream_result(
  * Waits for output: 1 and the frame (valid until the next call), 0 once it has closed. ETIMEDOUT
  * after limit_ms of silence.
  */
-int kmln_stream_read(
-	struct kmln_stream *stream, struct kmln_frame *frame, struct kmln_error *err);
+int kmln_stream_read(struct kmln_stream *stream, struct kmln_frame *frame, struct kmln_error *err);
 /* Sends all, waiting for credit. EPIPE where the stream closes meanwhile: see its result. */
 int kmln_stream_write(
 	struct kmln_stream *stream, const char *data, size_t size, struct kmln_error *err);
