@@ -8,12 +8,30 @@
 
 #include "base/utf8.h"
 
+/* The length of the escape sequence that begins here (colours, mostly); 0 for none that is whole.
+ */
+static size_t sequence(const char *bytes, size_t size)
+{
+	size_t n = 2;
+
+	if (size < 3 || bytes[0] != '\033' || bytes[1] != '[')
+		return 0;
+	while (n < size && bytes[n] >= 0x20 && bytes[n] < 0x40)
+		n++;
+	return n < size && bytes[n] >= 0x40 && bytes[n] < 0x7f ? n + 1 : 0;
+}
+
 void kmln_harmless(const char *bytes, size_t size, struct kmln_buf *out)
 {
 	while (size) {
 		char c[5] = "";
-		size_t n;
+		size_t n = sequence(bytes, size);
 
+		if (n) {
+			bytes += n;
+			size -= n;
+			continue;
+		}
 		/* a copy with a NUL behind it: a character may be cut off at the end */
 		memcpy(c, bytes, size < 4 ? size : 4);
 		n = kmln_utf8_printable(c);

@@ -25,7 +25,10 @@ void kmln_prefixer_add(
 /* Ends a line that has no end. */
 void kmln_prefixer_end(struct kmln_prefixer *prefixer, struct kmln_buf *out);
 
-/* Appends bytes with what would steer a terminal as \xNN; newlines and tabs stay. */
+/*
+ * Appends bytes for a terminal: newlines and tabs stay, escape sequences (colours, mostly) are left
+ * out, and what else would steer it is shown as \xNN.
+ */
 void kmln_harmless(const char *bytes, size_t size, struct kmln_buf *out);
 /* One of several colours for the host of this number; NULL where `fd` wants none. */
 const char *kmln_color(int fd, size_t number);
