@@ -31,7 +31,7 @@ void kmln_agent_attach(
 			.agent = agent,
 			.fd = channels[i],
 			.asks = port,
-			.window = port ? VIRTIO_WINDOW : SERIAL_WINDOW,
+			.window.size = port ? VIRTIO_WINDOW : SERIAL_WINDOW,
 			.piece = port ? KMLN_FRAME_MAX : SERIAL_PIECE,
 		};
 		channels[i] = -1;

@@ -26,6 +26,8 @@
 /* A program without walls that lives so long has started. */
 #define OPEN_LIMIT 100
 #define WALLS_MAX 512
+/* Bytes at the end of a console where a kernel's last words are. */
+#define LAST_TEXT 4096
 /* Bytes that are read of a program that has ended. */
 #define REST_MAX (1u << 20)
 
@@ -99,7 +101,8 @@ static size_t hear(struct kmln_node *node)
 	return n;
 }
 
-/* Its words are few where it is well, and say what is wrong where not: they are in the log, too. */
+/* What is no machine has no console, and its words are all that it says. UML says much that is of
+ * interest only where it fails; see log_words(). */
 static size_t read_words(struct kmln_node *node)
 {
 	char piece[4096];
@@ -107,7 +110,8 @@ static size_t read_words(struct kmln_node *node)
 
 	if (n) {
 		kmln_console_add(&node->words, piece, n);
-		kmln_node_log_add(&node->log, piece, n);
+		if (node->options->channel == KMLN_CHANNEL_NONE)
+			kmln_node_log_add(&node->log, piece, n);
 	}
 	return n;
 }
@@ -198,6 +202,30 @@ static int64_t next_pause(struct kmln_node *node)
 	return node->pause;
 }
 
+/*
+ * True for a guest that wanted to start again. Its machine's program ends for that as for any other
+ * end, so that a panic is no loop; only the kernel's last line tells. Where there is such a line, a
+ * panic that is on the console too is an old one, or a text that somebody looked at.
+ */
+static bool wants_restart(struct kmln_node *node)
+{
+	static const char mark[] = "reboot: ";
+	const struct kmln_buf *text = &node->screen.text.text;
+	size_t from = text->size > LAST_TEXT ? text->size - LAST_TEXT : 0;
+	const char *last = NULL, *panic = NULL, *at;
+
+	if (!text->size)
+		return false;
+	for (at = text->data + from; (at = strstr(at, mark)); at++)
+		last = at;
+	for (at = text->data + from; (at = strstr(at, "Kernel panic - not syncing")); at++)
+		panic = at;
+	if (!last || (panic && panic > last))
+		return false;
+	node->screen.text.panic[0] = '\0';
+	return kmln_starts(last + sizeof(mark) - 1, "Restarting system");
+}
+
 static bool is_restarted(const struct kmln_node *node, bool failed)
 {
 	const enum kmln_node_restart restart = node->options->restart;
@@ -206,6 +234,16 @@ static bool is_restarted(const struct kmln_node *node, bool failed)
 	return !node->end_asked && node->report < 0 &&
 	       (restart == KMLN_NODE_RESTART_ALWAYS ||
 		       (restart == KMLN_NODE_RESTART_ON_FAILURE && failed));
+}
+
+static void log_words(struct kmln_node *node)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	if (node->options->channel == KMLN_CHANNEL_NONE)
+		return;
+	kmln_console_tail(&node->words, 20, &text);
+	kmln_node_log_add(&node->log, text.data, text.size);
 }
 
 /* What its end means. `lost`: an end that was made because something else broke off. */
@@ -218,6 +256,7 @@ static void conclude(struct kmln_node *node, int status, const struct kmln_error
 		.words = &node->words,
 		.status = status,
 	};
+	const bool again = wants_restart(node) && !status && !lost && !node->end_asked;
 	struct kmln_error err = {0};
 	bool failed;
 
@@ -226,6 +265,8 @@ static void conclude(struct kmln_node *node, int status, const struct kmln_error
 	else if (!node->was_cut)
 		kmln_judge(&ending, &err);
 	failed = err.code && !node->end_asked;
+	if (failed)
+		log_words(node);
 	node->end = (struct kmln_node_end){
 		.state = node->end_asked ? "stopped"
 			 : failed	 ? "failed"
@@ -233,7 +274,13 @@ static void conclude(struct kmln_node *node, int status, const struct kmln_error
 		.status = status,
 	};
 	strcpy(node->end.why, err.text);
-	if (is_restarted(node, failed)) {
+	if (again && node->now - node->started > LONGEST_PAUSE / 6) {
+		node->pause = 0;
+		node->restart_at = node->now;
+		set_state(node, KMLN_NODE_STARTING);
+		return;
+	}
+	if (is_restarted(node, failed) || again) {
 		node->restart_at = node->now + next_pause(node);
 		set_state(node, KMLN_NODE_STARTING);
 		return;

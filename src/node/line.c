@@ -52,7 +52,7 @@ static void start_anew(struct kmln_line *line)
 	line->text.size = line->out.size = 0;
 	line->in.bytes.size = 0;
 	line->in.broken = false;
-	line->sent = line->taken = 0;
+	line->window.sent = line->window.taken = 0;
 	if (found)
 		kmln_agent_lost(line->agent, line);
 }
@@ -103,7 +103,7 @@ static void ask_frames(struct kmln_line *line)
 	line->id = random_id();
 	text = kmln_printf("{\"execute\": \"kmln-frames\", \"arguments\": {\"id\": %u, \"window\": "
 			   "%u}}",
-		line->id, line->window);
+		line->id, line->window.size);
 	kmln_line_say(line, text);
 	line->mode = KMLN_LINE_ASKED;
 	line->deadline = now(line) + ANSWER_LIMIT;
@@ -133,7 +133,6 @@ static void take_line(struct kmln_line *line)
 	KMLN_JSON struct kmln_json *object = NULL;
 	struct kmln_error ignored;
 	const struct kmln_json *answer;
-	int64_t id;
 
 	if (kmln_json_parse(line->text.data, line->text.size, &object, &ignored) < 0)
 		return;
@@ -150,11 +149,11 @@ static void take_line(struct kmln_line *line)
 		return;
 	}
 	answer = kmln_json_member(object, "return");
-	if (line->mode == KMLN_LINE_ASKED) {
-		id = kmln_json_integer(answer, "id", -1);
-		if (id == (int64_t)line->id)
-			found(line, KMLN_LINE_FRAMES);
-		else if (kmln_json_member(object, "error") && line->synced)
+	/* the answer of a slow guest counts, too: it speaks frames now */
+	if (line->id && kmln_json_integer(answer, "id", -1) == (int64_t)line->id) {
+		found(line, KMLN_LINE_FRAMES);
+	} else if (line->mode == KMLN_LINE_ASKED) {
+		if (kmln_json_member(object, "error") && line->synced)
 			found(line, KMLN_LINE_QGA);
 	} else if (line->asks && kmln_json_integer(object, "return", -1) == (int64_t)line->id) {
 		line->synced = true;
@@ -197,10 +196,9 @@ static void take_frames(struct kmln_line *line, const char **data, size_t *size)
 	while (line->mode == KMLN_LINE_FRAMES && kmln_frame_take(&line->in, data, size)) {
 		whole = true;
 		if (line->in.frame.type == KMLN_FRAME_ACK) {
-			const uint32_t more = kmln_frame_number(&line->in.frame) - line->taken;
-
-			line->in.broken = line->in.frame.stream || more > line->sent - line->taken;
-			line->taken += more;
+			line->in.broken = line->in.frame.stream ||
+					  !kmln_window_taken(&line->window,
+						  kmln_frame_number(&line->in.frame));
 		} else {
 			line->in.broken = !kmln_agent_take(line->agent, &line->in.frame);
 		}
@@ -222,8 +220,10 @@ static void take(struct kmln_line *line, const char *data, size_t size)
 			take_frames(line, &data, &size);
 			if (line->in.broken) {
 				start_anew(line);
-				/* an agent that starts again says hello from here on */
-				if (!size || *data != SENTINEL)
+				/* an agent that starts again says hello from here on; another
+				 * one still believes in frames */
+				line->again = !size || *data != SENTINEL;
+				if (line->again)
 					rest(line);
 			}
 		} else if (take_text(line, &data, &size)) {
@@ -253,8 +253,7 @@ void kmln_line_read(struct kmln_line *line)
 /* Bytes that may be written now. */
 static size_t room(const struct kmln_line *line)
 {
-	return line->mode == KMLN_LINE_FRAMES ? line->window - (line->sent - line->taken)
-					      : SIZE_MAX;
+	return line->mode == KMLN_LINE_FRAMES ? kmln_window_room(&line->window) : SIZE_MAX;
 }
 
 bool kmln_line_wants(const struct kmln_line *line)
@@ -279,7 +278,7 @@ void kmln_line_write(struct kmln_line *line)
 	memmove(out->data, out->data + n, out->size - (size_t)n);
 	out->size -= (size_t)n;
 	if (line->mode == KMLN_LINE_FRAMES)
-		line->sent += (uint32_t)n;
+		kmln_window_sent(&line->window, (size_t)n);
 }
 
 short kmln_line_events(const struct kmln_line *line)
@@ -297,8 +296,14 @@ void kmln_line_work(struct kmln_line *line)
 
 	if (line->fd < 0)
 		return;
-	if (line->deadline && node->now >= line->deadline)
+	if (line->deadline && node->now >= line->deadline) {
+		line->again = line->mode == KMLN_LINE_FRAMES;
 		start_anew(line);
+	}
+	if (line->again && line->mode == KMLN_LINE_SILENT && node->now >= line->pause) {
+		line->again = false;
+		ask_frames(line);
+	}
 	if (line->asks && line->mode == KMLN_LINE_SILENT && node->now >= line->ask_at) {
 		if (can_ask(line))
 			ask_sync(line);

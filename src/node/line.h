@@ -21,20 +21,20 @@ struct kmln_line {
 	struct kmln_agent *agent;
 	int fd; /* -1: none, or closed by the program */
 	bool asks; /* qemu-ga may be there, which does not speak first */
-	uint32_t window; /* bytes of frames on the way, at most */
+	struct kmln_window window; /* bytes of frames on the way */
 	size_t piece; /* bytes of DATA in a frame, at most */
 	enum kmln_line_mode mode;
 	int64_t deadline; /* of what was asked, or of a frame that is not whole; 0: none */
 	int64_t ask_at; /* when qemu-ga is asked for next */
 	int64_t pause; /* until when nothing is read: it was flooded */
-	uint32_t id; /* of what was asked */
+	uint32_t id; /* of what was asked; an answer may come late */
+	bool again; /* it spoke frames and then something else: it is asked once more */
 	bool synced; /* ASKED: qemu-ga's protocol was heard on it */
 	struct kmln_buf text; /* a line that is not whole */
 	bool skip; /* the rest of a line that is too long */
 	size_t junk; /* bytes that meant nothing, one after the other */
 	struct kmln_frame_reader in;
 	struct kmln_buf out;
-	uint32_t sent, taken; /* bytes of frames: by us, and by the agent as it says */
 };
 #define KMLN_LINE_NONE ((struct kmln_line){.fd = -1})
 
