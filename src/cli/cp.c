@@ -120,6 +120,7 @@ static int find_target(struct job *job, bool *inside, struct kmln_error *err)
 
 	*inside = false;
 	job->cp.to.stream = job->to.stream;
+	job->cp.to.path = "";
 	if (job->to.stream)
 		return 0;
 	if (!job->to.host)

@@ -54,7 +54,8 @@ static int no_host(struct kmln_reach *reach, const struct kmln_strv *hosts, cons
 		}
 	}
 	if (!near)
-		return kmln_fail(err, KMLN_EUSAGE, "project %s has no hosts", reach->store.project);
+		return kmln_fail(err, KMLN_EUSAGE, "project %s has no host '%s'",
+			reach->store.project, name);
 	return kmln_fail(err, KMLN_EUSAGE, "project %s has no host '%s'; did you mean %s?",
 		reach->store.project, name, near);
 }

@@ -31,6 +31,18 @@ static bool worth_sharing(const struct kmln_guest *guest, uint64_t size)
 	return guest->transfer >= 0 && size >= KMLN_SHARE_FROM && size != UINT64_MAX;
 }
 
+/* Errors that the second way would have as well, or that leave no way. */
+static bool is_final(int code)
+{
+	static const int codes[] = {ENOSPC, EDQUOT, EROFS, EISDIR, ENOTDIR, EPIPE, ETIMEDOUT,
+		ENOTCONN, EPROTO};
+
+	for (size_t i = 0; i < KMLN_COUNT(codes); i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
 /* The first way has failed, the second has not. */
 static void give_up_sharing(struct kmln_guest *guest, const struct kmln_error *why)
 {
@@ -134,6 +146,10 @@ int kmln_guest_get(struct kmln_guest *guest, const char *path, uint64_t size, in
 	shared = fetch(guest, path, &size, copied, &why);
 	if (shared >= 0)
 		return kmln_copy_bytes(shared, fd, size, NULL, err);
+	if (is_final(why.code)) {
+		*err = why;
+		return shared;
+	}
 	r = get_stream(guest, path, fd, copied, err);
 	if (r == 0)
 		give_up_sharing(guest, &why);
@@ -221,8 +237,13 @@ int kmln_guest_put(struct kmln_guest *guest, const char *path, mode_t mode, int 
 
 	if (start < 0 || !worth_sharing(guest, size))
 		return put_stream(guest, path, mode, fd, size, copied, err);
-	if (put_share(guest, path, mode, fd, size, copied, &why) == 0)
+	r = put_share(guest, path, mode, fd, size, copied, &why);
+	if (r == 0)
 		return 0;
+	if (is_final(why.code)) {
+		*err = why;
+		return r;
+	}
 	if (lseek(fd, start, SEEK_SET) < 0)
 		return kmln_fail_sys(err, errno, "lseek");
 	r = put_stream(guest, path, mode, fd, size, NULL, err);

@@ -182,13 +182,15 @@ int kmln_stream_write(
 	struct kmln_stream *stream, const char *data, size_t size, struct kmln_error *err)
 {
 	while (size) {
-		size_t room = kmln_stream_room(stream), n = size < room ? size : room;
 		int r = hear(stream, err);
+		size_t n = kmln_stream_room(stream);
 
 		if (r < 0)
 			return r;
 		if (stream->closed)
 			return kmln_fail(err, EPIPE, "it was closed");
+		if (n > size)
+			n = size;
 		if (n) {
 			kmln_stream_send(stream, data, n);
 			data += n;
