@@ -17,6 +17,10 @@ const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln
 const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_pool *pool);
 
+/* What is on its way from or to the guest; a UML guest sees it by hostfs. */
+const char *kmln_transfer_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_pool *pool);
+
 /* Its portable copy; nothing where it is there already. */
 void kmln_plan_base(const struct kmln_base *base, struct kmln_actions *actions);
 /* The disks of a host, and its settings on them. `edits` is an empty list in the same pool. */

@@ -49,6 +49,8 @@ struct kmln_card {
  * there; UML keeps the guest's memory in a file there, which should be on a tmpfs. UML also needs
  * /dev/null to be there. Standard input and output are the guest's console.
  */
+#define KMLN_LAUNCH_CHANNEL 4
+
 struct kmln_launch {
 	const char *program; /* linux.uml or qemu-system-x86_64; NULL: by name, from PATH */
 	const char *disk; /* the image, raw; with `nodes` only a name for it */
@@ -79,6 +81,12 @@ struct kmln_launch {
 	/* More words for the kernel, divided by blanks, behind kmln's own (root=, rw or ro, console
 	 * and the like; the last one of a kind counts); NULL: none. QEMU: only with a kernel. */
 	const char *cmdline;
+	/*
+	 * Lines to an agent in the guest, which the program finds as connected sockets on its
+	 * descriptors from KMLN_LAUNCH_CHANNEL on: UML has one at most, a serial line; QEMU a port
+	 * of virtio, and a serial line besides for guests without its driver.
+	 */
+	unsigned channels;
 	const char *name; /* Xen: of the domain, one word of our own */
 	const char *type; /* Xen: "pv" or "pvh" */
 	const char *run; /* a private writable folder. UML's control socket is kmln/mconsole in it;
