@@ -398,10 +398,12 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	launch->cmdline = kmln_pool_printf(pool, "%s%s", quick ? quick : "", alias ? alias : "");
 	launch->initramfs =
 		kmln_sandbox_share(sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
-	/* by hostfs, below the one folder that this name is of; without walls it is another's */
+	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
+	 * files by their own names, and this one not by its */
 	if (sandbox->confined)
 		kmln_sandbox_share(sandbox, kmln_transfer_path(cluster, placed, pool), "transfer",
 			KMLN_ACCESS_WRITE);
+	sandbox->channels = 1;
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
 }
@@ -431,6 +433,7 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 	launch->cmdline = kmln_kernel_words(pool, placed->base->facts);
 	if (kmln_eq(placed->platform->name, "kvm"))
 		kmln_sandbox_share_as_is(sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
+	sandbox->channels = 2;
 	sandbox->shm = 64 * MIB;
 	return 0;
 }
@@ -469,6 +472,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 		.memory = placed->memory,
 		.cpus = placed->cpus,
 		.partition = placed->base->facts->root ? placed->base->facts->root->partition : 0,
+		.channel = true,
 		.run = kmln_sandbox_run(&sandbox),
 	};
 	struct kmln_spawn *spawn;
@@ -484,7 +488,6 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 			&sandbox, kmln_swap_path(cluster, placed, pool), "swap", KMLN_ACCESS_WRITE);
 		launch.disks = disks;
 	}
-	launch.channels = uml ? 1 : 2;
 	r = uml ? start_uml(cluster, placed, &sandbox, &launch, actions, err)
 		: start_qemu(cluster, placed, &sandbox, &launch, err);
 	if (r == 0)

@@ -16,8 +16,7 @@ const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln
 	struct kmln_pool *pool);
 const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_pool *pool);
-
-/* What is on its way from or to the guest; a UML guest sees it by hostfs. */
+/* Through which UML's guest and the host pass files. */
 const char *kmln_transfer_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_pool *pool);
 

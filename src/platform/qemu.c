@@ -74,22 +74,6 @@ static void add_cards(const struct kmln_launch *launch, struct kmln_strv *argv)
 	}
 }
 
-/* The port is called as every agent of QEMU's looks for it; the other is the second serial line. */
-static void add_channels(const struct kmln_launch *launch, struct kmln_strv *argv)
-{
-	if (launch->channels) {
-		kmln_strv_adds(argv, "-device", "virtio-serial-pci", "-chardev", NULL);
-		kmln_strv_printf(argv, "socket,id=agent,fd=%d", KMLN_LAUNCH_CHANNEL);
-		kmln_strv_adds(argv, "-device",
-			"virtserialport,chardev=agent,name=org.qemu.guest_agent.0", NULL);
-	}
-	if (launch->channels > 1) {
-		kmln_strv_add(argv, "-chardev");
-		kmln_strv_printf(argv, "socket,id=line,fd=%d", KMLN_LAUNCH_CHANNEL + 1);
-		kmln_strv_adds(argv, "-serial", "chardev:line", NULL);
-	}
-}
-
 int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const char *cpu,
 	struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -131,9 +115,14 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 			argv, "if=virtio,format=raw,file=%s,file.locking=on", launch->disks[i]);
 	}
 	add_cards(launch, argv);
-	add_channels(launch, argv);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);
+	/* a guest without the driver of the port has a serial line instead */
+	if (launch->channel)
+		kmln_strv_adds(argv, "-chardev", "socket,id=agent,fd=4", "-device",
+			"virtio-serial-pci", "-device",
+			"virtserialport,chardev=agent,name=" KMLN_AGENT_PORT, "-chardev",
+			"socket,id=line,fd=5", "-serial", "chardev:line", NULL);
 	if (launch->kernel)
 		add_kernel(launch, argv, writable);
 	return 0;
