@@ -11,6 +11,9 @@
 #include "cli/project.h"
 #include "cli/confirm.h"
 
+/* So many new hosts are no longer named. */
+#define MANY 12
+
 struct options {
 	const char *file, *project, *platform;
 	bool allow_include, dry_run, replatform, replace, yes, unconfined;
@@ -80,10 +83,16 @@ int kmln_building_look(struct kmln_building *building, bool prepare, struct kmln
 void kmln_building_show(const struct kmln_building *building, FILE *to)
 {
 	const struct kmln_build_plan *plan = &building->plan;
+	size_t new = 0;
 
 	for (size_t i = 0; i < plan->host_count; i++)
-		fprintf(to, "%-9s host %s: %s\n", kmln_change_name(plan->hosts[i].change),
-			plan->hosts[i].host, plan->hosts[i].why);
+		new += plan->hosts[i].change == KMLN_CHANGE_NEW;
+	if (new > MANY)
+		fprintf(to, "%-9s %zu hosts\n", kmln_change_name(KMLN_CHANGE_NEW), new);
+	for (size_t i = 0; i < plan->host_count; i++)
+		if (plan->hosts[i].change != KMLN_CHANGE_NEW || new <= MANY)
+			fprintf(to, "%-9s host %s: %s\n", kmln_change_name(plan->hosts[i].change),
+				plan->hosts[i].host, plan->hosts[i].why);
 	for (size_t i = 0; i < plan->nodes.count; i++)
 		fprintf(to, "%-9s %s\n", "start", plan->nodes.items[i]);
 }
@@ -147,7 +156,8 @@ static int build(const struct options *o, struct kmln_building *b, struct kmln_e
 		r = kmln_building_look(b, true, err);
 	if (r < 0)
 		return r;
-	kmln_building_show(b, stderr);
+	if (kmln_verbosity >= 0)
+		kmln_building_show(b, stderr);
 	if (loses_disks(&b->plan) && b->replace && !o->yes) {
 		r = kmln_confirm("What these hosts have on their disks will be lost. Go on?", err);
 		if (r < 0)
