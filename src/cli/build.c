@@ -142,18 +142,8 @@ int kmln_building_carry_out(struct kmln_building *building, struct kmln_error *e
 
 static int build(const struct options *o, struct kmln_building *b, struct kmln_error *err)
 {
-	KMLN_FD int lock = -1;
-	int r;
+	int r = kmln_building_look(b, true, err);
 
-	if (o->dry_run) {
-		r = kmln_building_look(b, false, err);
-		if (r == 0)
-			kmln_building_show(b, stdout);
-		return r;
-	}
-	r = kmln_store_lock(&b->loaded->store, KMLN_LOCK_SECONDS, &lock, err);
-	if (r == 0)
-		r = kmln_building_look(b, true, err);
 	if (r < 0)
 		return r;
 	if (kmln_verbosity >= 0)
@@ -169,6 +159,15 @@ static int build(const struct options *o, struct kmln_building *b, struct kmln_e
 	return r;
 }
 
+static int show(struct kmln_building *b, struct kmln_error *err)
+{
+	int r = kmln_building_look(b, false, err);
+
+	if (r == 0)
+		kmln_building_show(b, stdout);
+	return r;
+}
+
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
 	const struct options *o = values;
@@ -180,10 +179,18 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		.replatform = o->replatform,
 		.replace = o->replace,
 	};
-	int r = kmln_project_choose(
-		&loaded, o->file, o->project, argc ? argv[0] : NULL, o->allow_include, err);
+	int lock = -1, r = kmln_project_choose(&loaded, o->file, o->project, argc ? argv[0] : NULL,
+			       o->allow_include, err);
 
-	return r < 0 ? r : build(o, &building, err);
+	if (r < 0)
+		return r;
+	if (o->dry_run)
+		return show(&building, err);
+	r = kmln_store_lock(&loaded.store, KMLN_LOCK_SECONDS, &lock, err);
+	if (r == 0)
+		r = build(o, &building, err);
+	kmln_store_unlock(&loaded.store, &lock);
+	return r;
 }
 
 const struct kmln_command kmln_command_build = {
