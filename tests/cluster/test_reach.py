@@ -26,10 +26,10 @@ BIG = random.Random(7).randbytes(10_000_019)
 
 
 PROJECT = """global { project net }
-superclass all { platform uml size 200M }
+superclass all { platform uml; size 200M }
 host b { superclass all }
 host a { superclass all }
-host q { superclass all platform qemu }
+host q { superclass all; platform qemu }
 host c { superclass all }
 """
 
@@ -423,3 +423,23 @@ def test_ssh_config(net):
     # without ssh
     run = net.run("ssh", "a", env={"PATH": "/nonexistent"}, expect=5)
     assert "openssh-client" in run.err
+
+
+# --- completion
+
+def test_completion_of_hosts(net):
+    def complete(*words):
+        script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kmln
+                    printf "%s\\n" "${COMPREPLY[@]}" """
+        result = runner.run(["bash", "--norc", "-uc", script, "bash", runner.BUILD / "completions/kmln.bash",
+                             runner.BUILD / "kmln", *words], expect=0, env={"KMLN_HOME": net.home},
+                            cwd=net.home / "data")
+        assert not result.err, result
+        return set(result.out.split())
+    assert complete("exec", "-p", "net", "") == {"a", "b", "c", "q"}
+    assert complete("console", "-p", "net", "a") == {"a"}
+    assert complete("logs", "-f", "--project", "=", "net", "c") == {"c"}
+    assert complete("exec", "-p", "nosuch", "") == set()
+    # the project of the folder above
+    assert complete("ssh", "") == {"a", "b", "c", "q"}
+    assert complete("cp", "-p", "net", "q") == {"q:"}
