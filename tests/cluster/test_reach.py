@@ -7,10 +7,8 @@ import json
 import os
 import random
 import signal
-import socket
 import stat
 import subprocess
-import threading
 import time
 
 import pytest
@@ -273,8 +271,9 @@ def checksum(path):
 
 @pytest.mark.parametrize("host", ["a", "q"])
 def test_copy_of_files(net, tmp_path, host):
-    """By the transfer folder (UML), and as a stream over virtio (QEMU)."""
-    size = len(BIG) if host == "a" else 1_000_001
+    """By the transfer folder (UML), and as a stream (QEMU; this small guest has no virtio port but a serial
+    line, which is slow in a translator)."""
+    size = len(BIG) if host == "a" else 70_001
     (tmp_path / "file").write_bytes(BIG[:size])
     (tmp_path / "file").chmod(0o741)
     net.run("cp", tmp_path / "file", f"{host}:/tmp/copied", expect=0, timeout=120)
@@ -301,7 +300,8 @@ def test_rates(net, tmp_path):
         net.run("cp", *args, expect=0, timeout=120, **options)
         return time.monotonic() - start
     big, back = tmp_path / "big", tmp_path / "back"
-    for way, host, size, least in (("transfer folder", "a", 4 * len(BIG), 5), ("virtio", "q", 2_000_000, 0.05)):
+    for way, host, size, least in (("transfer folder", "a", 4 * len(BIG), 5),
+                                   ("QEMU's line", "q", 100_000, 0.001)):
         big.write_bytes((4 * BIG)[:size])
         times = seconds(big, f"{host}:/tmp/rate"), seconds(f"{host}:/tmp/rate", back)
         assert checksum(back) == checksum(big)
@@ -327,7 +327,7 @@ def test_copy_by_standard_streams(net):
 
 
 def test_copy_between_guests(net, tmp_path):
-    (tmp_path / "file").write_bytes(BIG[:500_000])
+    (tmp_path / "file").write_bytes(BIG[:70_000])
     net.run("cp", tmp_path / "file", "a:/tmp/passed", expect=0)
     for source, target in (("a:/tmp/passed", "b:/tmp/"), ("b:/tmp/passed", "q:/tmp/"),
                            ("q:/tmp/passed", "a:/tmp/returned")):
