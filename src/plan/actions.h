@@ -70,6 +70,8 @@ struct kmln_action {
 	const char *node;
 	const char *why; /* a few words for people, or NULL */
 	const char *text; /* EXPECT, SEND */
+	const char *ready; /* READY: what `text` says, as kmln-node takes it; see docs/life.md */
+	const char *tap_bridge, *tap_address; /* TAP: its bridge, the host's address; or NULL */
 	unsigned timeout; /* EXPECT, WAIT, ATTACH: seconds since the spawn; 0: no limit */
 	const struct kmln_spawn *spawn; /* SERVE, SPAWN */
 	const char *path, *from; /* host paths: PREPARE, OVERLAY, CREATE, EDIT */
