@@ -27,6 +27,7 @@ const struct kmln_platform kmln_platform_all = {
 	.disk = "any",
 	.needs_kernel = true,
 	.needs_loader = true,
+	.host_kernel = true,
 	.drivers = all_drivers,
 	.entries = all_entries,
 	.domains = true,

@@ -99,6 +99,8 @@ struct kmln_platform {
 	bool needs_kernel; /* a kernel of its own, with `drivers` */
 	bool needs_loader; /* a partition table and a boot loader */
 	bool wants_bare; /* its root is best a filesystem that stands alone */
+	/* Its kernel, or that of one of its kinds, is the host's: the guest has no modules for it. */
+	bool host_kernel;
 	const char *const *drivers; /* NULL-ended, or NULL */
 	/* How its kernel is started here: in each of these ways (boot/kernel.h); or NULL. */
 	const char *const *entries;

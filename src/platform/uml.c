@@ -246,6 +246,7 @@ const struct kmln_platform kmln_platform_uml = {
 	.console = "ttyS0",
 	.disk = DISK,
 	.wants_bare = true,
+	.host_kernel = true,
 	.probe = uml_probe,
 	.launch = uml_launch,
 };
