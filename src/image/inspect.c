@@ -29,7 +29,8 @@ static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/se
 	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
 	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
 	"/etc/rcS.d/S01kmod", "/etc/crypttab", "/etc/initramfs-tools/modules", "/etc/modprobe.conf",
-	"/etc/sysconfig/kernel", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
+	"/etc/sysconfig/kernel", "/etc/initramfs-tools/conf.d/resume", "/etc/kernel/cmdline",
+	"/etc/default/grub", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
 	KMLN_UNITS_FOLDER, KMLN_UNITS_FOLDER "/sysinit.target.wants"};
 
 /* Units of which a step may say where they do not start; their drop-ins, and one unit of ours. */

@@ -135,14 +135,14 @@ def test_refused(kmln, box, disks, tmp_path):
             (given([overlay]), 3, "--allow-backing"),
             (given([fixed]), 3, "a fixed VHD"),
             (given([tmp_path / "packed"]), 3, "compressed (gzip)"),
-            (given([tmp_path]), 3, "folder"),
+            (given([tmp_path]), 3, "neither a file nor a disk"),
             (given(disks * 6), 2, "more than 15")):
         run = kmln("boot", "--on", "uml", box, *options, "--until", "x", expect=status)
         assert words in run.err, run
     assert digests(tmp_path) == before
     run = kmln("boot", "--on", "xen", box, *given([disks[1]]), "--until", "x", expect=2)
     assert "it reads raw images only" in run.err, run
-    with formats.held(disks[1]):
+    with formats.held(disks[1], "qcow2"):
         run = kmln("boot", "--on", "uml", box, *given([disks[1]]), "--until", "x", expect=1)
         assert "in use" in run.err, run
 
