@@ -67,7 +67,7 @@ int kmln_boot_disks_look(struct boot *boot, struct kmln_error *err)
 		return kmln_fail(err, KMLN_EUSAGE, "--disk: more than %d", DISKS_MAX);
 	boot->disks = kmln_pool_array(boot->pool, given->count + 1, sizeof(*boot->disks));
 	for (size_t i = 0; i < given->count; i++) {
-		const char *path = strchr(given->items[i], '=') + 1;
+		const char *path = given->items[i];
 		struct boot_disk *disk = &boot->disks[i];
 		KMLN_FREE char *real = realpath(path, NULL);
 		int r;

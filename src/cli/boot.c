@@ -567,7 +567,7 @@ static const struct kmln_opt options[] = {
 	{"boot-disk", 0, KMLN_OPT_FILE, "FILE",
 		"start from this disk, which `kmln convert --boot disk` made (kvm, qemu)",
 		offsetof(struct boot_opts, boot_disk), NULL},
-	{"disk", 0, KMLN_OPT_STEPS, "FILE", "a further disk; may be repeated",
+	{"disk", 0, KMLN_OPT_FILES, "FILE", "a further disk; may be repeated",
 		offsetof(struct boot_opts, disks), NULL},
 	KMLN_OPT_ROOT(struct boot_opts),
 	KMLN_OPT_BACKING(struct boot_opts),

@@ -16,7 +16,7 @@ struct boot_opts {
 	const char *on, *kernel, *initramfs, *append, *format, *firmware, *boot_disk;
 	uint64_t memory, timeout, root;
 	struct kmln_strv steps; /* "until=REGEX", "send=TEXT" */
-	struct kmln_strv disks; /* "disk=FILE" */
+	struct kmln_strv disks; /* further ones */
 	bool snapshot, dry_run, unconfined, backing;
 };
 

@@ -160,7 +160,7 @@ def test_dry_run(kmln, box, disks):
 
 
 @pytest.mark.slow
-def test_debian_mounts_its_home(kmln, guest, tmp_path):
+def test_debian_mounts_it(kmln, guest, tmp_path):
     """A guest whose fstab wants a disk beside its root: without it it is not up, with it its files are
     there."""
     runner.need_program("linux.uml", "user-mode-linux")
@@ -169,12 +169,12 @@ def test_debian_mounts_its_home(kmln, guest, tmp_path):
     tree.mkdir()
     (tree / "letter").write_text("dear diary\n")
     home = tmp_path / "home.img"
-    images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", "-L", "home", "-d", tree, home, "16M")
+    images.tool("mke2fs", "e2fsprogs", "-q", "-t", "ext4", "-L", "letters", "-d", tree, home, "16M")
     home = formats.converted(home, tmp_path / "home.qcow2", "qcow2")
     fstab = images.tool("debugfs", "e2fsprogs", "-R", "cat /etc/fstab", image).decode()
-    images.put(image, "/etc/fstab", f"{fstab}LABEL=home /home ext4 defaults 0 2\n")
+    images.put(image, "/etc/fstab", f"{fstab}LABEL=letters /srv ext4 defaults 0 2\n")
     guests.patient(image)
     kmln("boot", "--on", "uml", image, "--disk", home, "--timeout", "300", "--until", "login: $", "--send", "root",
          "--until", "Password: $", "--send", guests.ROOT_PASSWORD, "--until", ":~# $", "--send",
-         "stty -echo; PS1='ready> '", "--until", "^ready> $", "--send", "cat /home/letter", "--until", "^dear diary",
+         "stty -echo; PS1='ready> '", "--until", "^ready> $", "--send", "cat /srv/letter", "--until", "^dear diary",
          timeout=350, expect=0)

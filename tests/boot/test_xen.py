@@ -182,15 +182,21 @@ kmln boot --on xen --snapshot {guest} --until x </dev/null
 echo "dom0: snapshot $?"
 {boot} --until '{guests.READY}' </dev/null >/dev/null
 echo "dom0: stopped $?"
-echo "dom0: $(xl list | grep -c kmln-) left, $(ls /tmp | grep -c kmln)"
+# (the folder of the images has another name)
+echo "dom0: $(xl list | grep -c kmln-) left, $(ls -d /tmp/kmln.* 2>/dev/null | wc -l)"
 {boot} --until 'never said' </dev/null >/dev/null &
 pid=$!
 until xl list | grep -q 'kmln-.* [1-9]'; do sleep 0.5; done
 sleep 2
 kill -9 $pid
 # the domain goes first, then what was made for it
-for i in $(seq 60); do ls /tmp | grep -q kmln && sleep 0.5; done
-echo "dom0: $(xl list | grep -c kmln-) left after kill, $(ls /tmp | grep -c kmln)"
+for i in $(seq 60); do ls -d /tmp/kmln.* >/dev/null 2>&1 && sleep 0.5; done
+echo "dom0: $(xl list | grep -c kmln-) left after kill, $(ls -d /tmp/kmln.* 2>/dev/null | wc -l)"
+rm /usr/sbin/xl
+kmln boot --on xen {guest} --until x </dev/null
+echo "dom0: no xl $?"
 """, memory=512, extra=files, timeout=500)
-    for line in ("status 0", "no kernel 3", "snapshot 2", "stopped 0", "0 left, 0", "0 left after kill, 0"):
+    for line in ("status 0", "no kernel 3", "snapshot 2", "stopped 0", "0 left, 0", "0 left after kill, 0",
+                 "no xl 5"):
         assert f"dom0: {line}\n" in said, said[-8000:]
+    assert "xl is not installed (Debian package xen-utils-common)" in said
