@@ -190,7 +190,7 @@ def test_all_has_what_uml_needs(kmln, to, guest, kit_home, tmp_path):
     wants, units = "/etc/systemd/system/multi-user.target.wants", "/etc/systemd/system"
     images.debugfs(source, f"symlink {wants}/irqbalance.service /lib/systemd/system/irqbalance.service")
     out = tmp_path / "out.img"
-    to("all", source, "-o", out, "--size", "1300M", home=kit_home, expect=0)
+    to("all", source, "-o", out, home=kit_home, expect=0)
     assert not differs(source, out, images.MIB).removed
     assert "ConditionVirtualization=!uml" in cat(out, f"{units}/irqbalance.service.d/kmln-not-in-uml.conf", images.MIB)
     assert "ConditionVirtualization=uml\n" in cat(out, f"{units}/kmln-uml-modules.service", images.MIB)
@@ -199,9 +199,11 @@ def test_all_has_what_uml_needs(kmln, to, guest, kit_home, tmp_path):
         ("uml", "kvm", "qemu", "xen"), True), said
     assert to("all", out, "--dry-run", home=kit_home, expect=0).out == "nothing to do\n"
     # in KVM alone there is nothing of it
-    to("kvm", source, "-o", tmp_path / "kvm.img", "--size", "1300M", home=kit_home, expect=0)
+    to("kvm", source, "-o", tmp_path / "kvm.img", home=kit_home, expect=0)
     assert not any(b"not-in-uml" in name or b"kmln-uml" in name
                    for name in ext4reader.read(tmp_path / "kvm.img", images.MIB))
+    kmln("undo", out, expect=0, timeout=120)
+    assert not differs(source, out)
 
 
 def test_kvm_then_xen_stays_kvm(kmln, to, box, guest):
