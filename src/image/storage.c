@@ -154,50 +154,43 @@ static int make_overlay(const char *path, uint64_t size, struct kmln_error *err)
 /* The node that a machine is given: the image, or an overlay on it. `number`: 0 for its first disk,
  * which has no number in any name. */
 static int add_node(const struct kmln_storage_disk *disk, const struct kmln_storage_more *image,
-	size_t number, struct kmln_sandbox *sandbox, struct kmln_buf *json, struct kmln_error *err)
+	size_t number, struct kmln_sandbox *sandbox, struct kmln_strv *argv, struct kmln_error *err)
 {
 	KMLN_FREE char *digits = number ? kmln_printf("%zu", number) : kmln_strdup("");
 	KMLN_FREE char *name = kmln_printf("overlay%s", digits);
 	KMLN_FREE char *folder = kmln_printf("%s%s%s", disk->folder, number ? "/more" : "", digits);
 	KMLN_FREE char *overlay = kmln_printf("%s/overlay", folder);
 	const struct kmln_nodes nodes = {image->layers, sandbox, false};
-	KMLN_BUF struct kmln_buf file = {0};
+	KMLN_BUF struct kmln_buf json = {0}, file = {0};
 	int r = number ? kmln_make_folders(folder, err) : 0;
 
 	if (r == 0)
 		r = kmln_nodes_disk(&nodes, !disk->snapshot, folder, &file, err);
-
 	if (r == 0 && disk->snapshot)
 		r = make_overlay(overlay, image->size, err);
 	if (r < 0)
 		return r;
-	kmln_buf_printf(json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "%s\",", digits);
+	kmln_buf_printf(&json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "%s\",", digits);
 	if (disk->snapshot)
-		kmln_buf_printf(json,
+		kmln_buf_printf(&json,
 			"\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":"
 			"\"%s\"},\"backing\":%s}",
 			kmln_sandbox_share(sandbox, overlay, name, KMLN_ACCESS_WRITE), file.data);
 	else
-		kmln_buf_str(json, file.data + 1);
+		kmln_buf_str(&json, file.data + 1);
+	kmln_strv_adds(argv, "--blockdev", json.data, NULL);
 	return 0;
 }
 
-static int add_export(const struct kmln_storage_disk *disk, const struct kmln_storage_more *image,
-	size_t number, struct kmln_sandbox *sandbox, const char *folder, struct kmln_strv *argv,
-	struct kmln_error *err)
+static void add_export(size_t number, const char *folder, struct kmln_strv *argv)
 {
 	KMLN_FREE char *digits = number ? kmln_printf("%zu", number) : kmln_strdup("");
-	KMLN_BUF struct kmln_buf json = {0};
-	int r = add_node(disk, image, number, sandbox, &json, err);
 
-	if (r < 0)
-		return r;
-	kmln_strv_adds(argv, "--blockdev", json.data, "--export", NULL);
+	kmln_strv_add(argv, "--export");
 	kmln_strv_printf(argv,
 		"type=vhost-user-blk,id=e%s,node-name=" KMLN_STORAGE_EXPORT
 		"%s,addr.type=unix,addr.path=%s/" KMLN_STORAGE_SOCKET "%s,writable=on,num-queues=1",
 		digits, digits, folder, digits);
-	return 0;
 }
 
 int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *pool,
@@ -216,13 +209,15 @@ int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *po
 		r = begin(&sandbox, pool, disk->confined, &argv, err);
 	if (r < 0)
 		return r;
-	folder = kmln_sandbox_share(&sandbox, disk->socket_folder, "served", KMLN_ACCESS_WRITE);
 	if (disk->layers)
-		r = add_export(disk, &first, 0, &sandbox, folder, &argv, err);
+		r = add_node(disk, &first, 0, &sandbox, &argv, err);
 	for (size_t i = 0; r == 0 && i < disk->more_count; i++)
-		r = add_export(disk, &disk->more[i], i + 1, &sandbox, folder, &argv, err);
+		r = add_node(disk, &disk->more[i], i + 1, &sandbox, &argv, err);
 	if (r < 0)
 		return r;
+	folder = kmln_sandbox_share(&sandbox, disk->socket_folder, "served", KMLN_ACCESS_WRITE);
+	for (size_t i = disk->layers ? 0 : 1; i <= disk->more_count; i++)
+		add_export(i, folder, &argv);
 	add_monitor(&argv);
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, &actions, spawn);
 	add_env(&actions, spawn);
