@@ -18,6 +18,13 @@ const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln
 	return kmln_pool_printf(pool, "%s/hosts/%s/swap", cluster->folder, placed->host->name.text);
 }
 
+const char *kmln_transfer_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_pool *pool)
+{
+	return kmln_pool_printf(
+		pool, "%s/hosts/%s/transfer", cluster->folder, placed->host->name.text);
+}
+
 void kmln_plan_base(const struct kmln_base *base, struct kmln_actions *actions)
 {
 	struct kmln_action *action;

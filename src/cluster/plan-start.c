@@ -362,6 +362,12 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 		kmln_sandbox_share(sandbox, served, "served", KMLN_ACCESS_READ));
 	launch->initramfs =
 		kmln_sandbox_share(sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
+	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
+	 * files by their own names, and this one not by its */
+	if (sandbox->confined)
+		kmln_sandbox_share(sandbox, kmln_transfer_path(cluster, placed, pool), "transfer",
+			KMLN_ACCESS_WRITE);
+	sandbox->channels = 1;
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
 }
@@ -391,6 +397,7 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 	launch->cmdline = kmln_kernel_words(pool, placed->base->facts);
 	if (kmln_eq(placed->platform->name, "kvm"))
 		kmln_sandbox_share_as_is(sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
+	sandbox->channels = 2;
 	sandbox->shm = 64 * MIB;
 	return 0;
 }
@@ -421,6 +428,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 		.memory = placed->memory,
 		.cpus = placed->cpus,
 		.partition = placed->base->facts->root ? placed->base->facts->root->partition : 0,
+		.channel = true,
 		.run = kmln_sandbox_run(&sandbox),
 	};
 	struct kmln_spawn *spawn;
