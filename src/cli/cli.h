@@ -16,6 +16,7 @@ enum kmln_opt_kind {
 	KMLN_OPT_FLAG, /* bool */
 	KMLN_OPT_TEXT, /* const char * */
 	KMLN_OPT_FILE, /* const char *, completed as a file name */
+	KMLN_OPT_FILES, /* struct kmln_strv: repeatable, each completed as a file name */
 	KMLN_OPT_FOLDER, /* const char *, completed as a folder */
 	KMLN_OPT_SIZE, /* uint64_t bytes: 1G, 512M, 4096; K M G T are powers of 1024 */
 	KMLN_OPT_NUMBER, /* uint64_t */

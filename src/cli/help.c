@@ -93,7 +93,7 @@ static void print_choices(const struct kmln_command *c)
 			for (const char *const *w = o->choices; *w; w++)
 				printf("%s%s", w == o->choices ? "" : " ", *w);
 			printf("' -- \"$cur\"))");
-		} else if (o->kind == KMLN_OPT_FILE) {
+		} else if (o->kind == KMLN_OPT_FILE || o->kind == KMLN_OPT_FILES) {
 			printf("_kmln_files -f");
 		} else if (o->kind == KMLN_OPT_FOLDER) {
 			printf("_kmln_files -d");

@@ -173,8 +173,8 @@ static void warn(const struct kmln_convert *job, const struct kmln_facts *facts,
 			!kmln_edits_has(edits, facts->fstab[i].mount))
 			kmln_warn(
 				"the guest's /etc/fstab:%u wants %s on %s, a disk that is not part of "
-				"this image: give the machine one, or let the guest start without it: "
-				"--nofail",
+				"this image: give the machine one (kmln boot --disk), or let the guest "
+				"start without it: --nofail",
 				facts->fstab[i].line, facts->fstab[i].device,
 				facts->fstab[i].mount);
 	for (size_t i = 0; i < facts->mac_name_count; i++)
