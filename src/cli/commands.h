@@ -16,6 +16,8 @@ extern const struct kmln_command kmln_command_validate, kmln_command_fmt, kmln_c
 	kmln_command_words;
 extern const struct kmln_command kmln_command_confine;
 
+extern const struct kmln_command kmln_command_down, kmln_command_start, kmln_command_stop,
+	kmln_command_status;
 extern const struct kmln_command kmln_command_export, kmln_command_graph;
 
 #endif

@@ -209,13 +209,13 @@ int kmln_life_add_found(struct kmln_life *life, struct kmln_error *err)
 	for (size_t i = 0; r == 0 && i < nodes.count; i++)
 		for (size_t k = 0; k < KMLN_COUNT(found_stages); k++) {
 			const char *name = name_in(nodes.items[i], found_stages[k].role);
+			size_t place;
 
 			if (!name || find(life, found_stages[k].role, name) != NOWHERE)
 				continue;
-			name = kmln_pool_strdup(life->pool, name);
-			life->nodes[add(&p, found_stages[k].role, name, found_stages[k].stage,
-					    NULL)]
-				.known = false;
+			place = add(&p, found_stages[k].role, kmln_pool_strdup(life->pool, name),
+				found_stages[k].stage, NULL);
+			life->nodes[place].known = false;
 		}
 	return r;
 }

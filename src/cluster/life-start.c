@@ -128,6 +128,7 @@ static void launched(struct run *run, struct flight *f)
 	/* 4: one of this name runs. It is somebody else's start, by hand or by one who was killed
 	 */
 	if (status == 0 || (status == 4 && kmln_node_keeper(f->node->folder))) {
+		f->node->ran = true;
 		watch(run, f);
 		return;
 	}

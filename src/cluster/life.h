@@ -37,7 +37,8 @@ struct kmln_life_node {
 	size_t need_count;
 	bool known; /* the model has it; else it is only found running, or has run */
 	bool wanted; /* the command is about it */
-	bool started; /* by this command */
+	bool started; /* by this command: its script was executed */
+	bool ran; /* and its program ran: its log is of this time */
 	enum kmln_outcome outcome;
 	int code; /* FAILED: of its cause */
 	const char *why; /* where it is not as wanted: for people */
