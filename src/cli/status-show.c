@@ -90,7 +90,7 @@ static const char *addresses_of(struct kmln_pool *pool, const struct kmln_life_v
 static void fill(struct kmln_pool *pool, const struct kmln_life_view *view, const char **row)
 {
 	const struct kmln_life_node *node = view->node;
-	const struct kmln_node_status *s = &view->status;
+	const struct kmln_life_status *s = &view->status;
 	const bool host = node->role == KMLN_ROLE_HOST;
 
 	row[NODE] = host ? node->name
@@ -110,6 +110,8 @@ static void fill(struct kmln_pool *pool, const struct kmln_life_view *view, cons
 		row[WHY] = kmln_pool_printf(pool, "%s%s",
 			view->state == KMLN_STATE_STARTING ? "waits for " : "",
 			plain(pool, view->why));
+	else if (view->loose)
+		row[WHY] = view->loose;
 	else if (!node->known)
 		row[WHY] = "not in the project any more";
 	else if (host && view->platform_why)
@@ -157,6 +159,8 @@ void kmln_status_line(const struct kmln_life_view *view, struct kmln_buf *out)
 	if (view->why) {
 		kmln_buf_str(out, view->state == KMLN_STATE_STARTING ? ", waits for " : ": ");
 		kmln_plan_escape(out, view->why);
+	} else if (view->loose) {
+		kmln_buf_printf(out, ", but %s", view->loose);
 	}
 }
 
@@ -181,7 +185,7 @@ static void add_addresses(const struct kmln_life_view *view, struct kmln_json *o
 static void add_node(const struct kmln_life_view *view, struct kmln_json *list)
 {
 	struct kmln_json *object = kmln_json_add(list, kmln_json_object());
-	const struct kmln_node_status *s = &view->status;
+	const struct kmln_life_status *s = &view->status;
 	const bool host = view->node->role == KMLN_ROLE_HOST;
 
 	kmln_json_set(object, "role", kmln_json_text(kmln_role_name(view->node->role)));
@@ -193,6 +197,7 @@ static void add_node(const struct kmln_life_view *view, struct kmln_json *list)
 	kmln_json_set(object, "state", kmln_json_text(kmln_life_state_name(view->state)));
 	kmln_json_set(object, "ready", kmln_json_bool(view->state == KMLN_STATE_READY));
 	kmln_json_set(object, "why", kmln_json_text(view->why));
+	kmln_json_set(object, "loose", kmln_json_text(view->loose));
 	kmln_json_set(object, "known", kmln_json_bool(view->node->known));
 	if (s->pid) {
 		kmln_json_set(object, "pid", kmln_json_signed(s->pid));

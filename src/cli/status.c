@@ -38,7 +38,7 @@ static const struct kmln_opt opts[] = {
 static bool all_ready(const struct kmln_life_view *views, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (views[i].state != KMLN_STATE_READY)
+		if (views[i].state != KMLN_STATE_READY || views[i].loose)
 			return false;
 	return count > 0;
 }

@@ -38,7 +38,7 @@ struct flight {
 	struct kmln_buf line; /* of the stream, unfinished */
 	int64_t since; /* when it was started, or looked at first */
 	bool heard; /* it has said something */
-	struct kmln_node_status status;
+	struct kmln_life_status status;
 };
 
 struct run {
@@ -61,7 +61,7 @@ static void land(struct run *run, struct flight *f)
 	kmln_close_cleanup(&f->out);
 	kmln_close_cleanup(&f->words);
 	kmln_buf_fini(&f->line);
-	kmln_node_status_fini(&f->status);
+	kmln_life_status_fini(&f->status);
 	f->phase = DONE;
 }
 
@@ -143,7 +143,7 @@ static void launched(struct run *run, struct flight *f)
 static void ended(struct run *run, struct flight *f)
 {
 	const bool was_ending = f->status.ending && !f->node->started;
-	struct kmln_node_end end;
+	struct kmln_life_end end;
 
 	if (!kmln_life_gone(f->node->folder, GONE_LIMIT)) {
 		settle(run, f, KMLN_OUTCOME_FAILED, EIO, "its keeper does not answer");
@@ -155,7 +155,7 @@ static void ended(struct run *run, struct flight *f)
 		f->phase = WAITING;
 		return;
 	}
-	if (kmln_node_end_read(run->life->pool, f->node->folder, &end) && end.why)
+	if (kmln_life_end_read(run->life->pool, f->node->folder, &end) && end.why)
 		settle(run, f, KMLN_OUTCOME_FAILED, EIO, end.why);
 	else
 		settle(run, f, KMLN_OUTCOME_FAILED, EIO, "it has ended");
@@ -193,7 +193,7 @@ static void take_line(struct run *run, struct flight *f, const char *line, size_
 	if (kmln_json_parse(line, size, &object, &ignored) < 0)
 		return;
 	f->heard = true;
-	kmln_node_status_take(&f->status, object);
+	kmln_life_status_take(&f->status, object);
 	if (f->status.ready && !f->status.ending)
 		settle(run, f, KMLN_OUTCOME_READY, 0, NULL);
 }
@@ -398,13 +398,13 @@ static void look_again(struct kmln_life *life)
 {
 	for (size_t i = 0; i < life->count; i++) {
 		struct kmln_life_node *node = &life->nodes[i];
-		struct kmln_node_end end;
+		struct kmln_life_end end;
 
 		if (node->outcome != KMLN_OUTCOME_READY || kmln_node_keeper(node->folder))
 			continue;
 		node->code = EIO;
 		kmln_life_settle(life, node, KMLN_OUTCOME_FAILED,
-			kmln_node_end_read(life->pool, node->folder, &end) && end.why
+			kmln_life_end_read(life->pool, node->folder, &end) && end.why
 				? end.why
 				: "it has ended");
 	}

@@ -15,12 +15,12 @@
 #define CARDS_MAX 32
 #define ADDRESSES_MAX 16
 
-void kmln_node_status_fini(struct kmln_node_status *status)
+void kmln_life_status_fini(struct kmln_life_status *status)
 {
 	free(status->waits_for);
 	free(status->agent);
 	free(status->last_line);
-	*status = (struct kmln_node_status){0};
+	*status = (struct kmln_life_status){0};
 }
 
 static char *text_of(const struct kmln_json *object, const char *key)
@@ -30,9 +30,9 @@ static char *text_of(const struct kmln_json *object, const char *key)
 	return text && *text ? kmln_strdup(text) : NULL;
 }
 
-void kmln_node_status_take(struct kmln_node_status *status, const struct kmln_json *object)
+void kmln_life_status_take(struct kmln_life_status *status, const struct kmln_json *object)
 {
-	kmln_node_status_fini(status);
+	kmln_life_status_fini(status);
 	status->ready = kmln_json_true(object, "ready");
 	status->ending = kmln_eq(kmln_json_get(object, "state"), "ending");
 	status->waits_for = text_of(object, "waits_for");
@@ -45,7 +45,7 @@ void kmln_node_status_take(struct kmln_node_status *status, const struct kmln_js
 	status->restarts = kmln_json_integer(object, "restarts", 0);
 }
 
-bool kmln_node_end_read(struct kmln_pool *pool, const char *folder, struct kmln_node_end *end)
+bool kmln_life_end_read(struct kmln_pool *pool, const char *folder, struct kmln_life_end *end)
 {
 	KMLN_FREE char *path = kmln_printf("%s/last.json", folder);
 	KMLN_FREE char *lock = kmln_printf("%s/lock", folder);
@@ -53,7 +53,7 @@ bool kmln_node_end_read(struct kmln_pool *pool, const char *folder, struct kmln_
 	KMLN_BUF struct kmln_buf text = {0};
 	struct kmln_error ignored;
 
-	*end = (struct kmln_node_end){0};
+	*end = (struct kmln_life_end){0};
 	if (kmln_read_file(path, LAST_MAX, &text, &ignored) < 0 ||
 		kmln_json_parse(text.data ? text.data : "", text.size, &object, &ignored) < 0) {
 		/* one that ends by itself always leaves its last words */
@@ -124,7 +124,7 @@ static void take_status(struct asked *asked, const struct kmln_json *answer)
 	struct kmln_life_view *view = asked->view;
 
 	asked->status = 0;
-	kmln_node_status_take(&view->status, answer);
+	kmln_life_status_take(&view->status, answer);
 	view->state = view->status.ending  ? KMLN_STATE_STOPPING
 		      : view->status.ready ? KMLN_STATE_READY
 					   : KMLN_STATE_STARTING;
@@ -220,7 +220,7 @@ static int look_at(struct kmln_life *life, struct kmln_life_view *view, struct k
 {
 	const struct kmln_life_node *node = view->node;
 	struct kmln_built built;
-	struct kmln_node_end end;
+	struct kmln_life_end end;
 	int r = 0;
 
 	view->state = KMLN_STATE_STOPPED;
@@ -239,7 +239,7 @@ static int look_at(struct kmln_life *life, struct kmln_life_view *view, struct k
 		view->state = KMLN_STATE_SILENT;
 		view->why = "its keeper does not answer";
 	} else if (view->state != KMLN_STATE_NOT_BUILT &&
-		   kmln_node_end_read(life->pool, node->folder, &end) && end.failed) {
+		   kmln_life_end_read(life->pool, node->folder, &end) && end.failed) {
 		view->state = KMLN_STATE_FAILED;
 		view->why = end.why;
 	}
@@ -254,6 +254,49 @@ static int settle(struct kmln_life *life, struct kmln_life_view *view, struct km
 	if (view->state == KMLN_STATE_STARTING && view->status.waits_for)
 		view->why = kmln_pool_strdup(life->pool, view->status.waits_for);
 	return 0;
+}
+
+/* Started at about the same time is not before. */
+#define SAME_TIME 500
+
+static bool lives(const struct kmln_life_view *view)
+{
+	return view->state != KMLN_STATE_NOT_BUILT && view->state != KMLN_STATE_STOPPED &&
+	       view->state != KMLN_STATE_FAILED;
+}
+
+static const char *hanging_on(struct kmln_life *life, const struct kmln_life_view *view,
+	const struct kmln_life_view *other)
+{
+	const enum kmln_role role = other->node->role;
+
+	if (role != KMLN_ROLE_SWITCH && role != KMLN_ROLE_END)
+		return NULL;
+	if (!lives(other))
+		return kmln_pool_printf(
+			life->pool, "it is plugged into nothing: %s has ended", other->node->node);
+	if (other->status.up_ms && view->status.up_ms > other->status.up_ms + SAME_TIME)
+		return kmln_pool_printf(life->pool,
+			"it is plugged into nothing: %s was started after it", other->node->node);
+	return NULL;
+}
+
+/* Who is older than the switch it is plugged into is plugged into one that is gone. */
+static void find_loose(struct kmln_life *life, struct kmln_life_view *views, size_t count)
+{
+	struct kmln_life_view **by_node =
+		kmln_pool_array(life->pool, life->count + 1, sizeof(*by_node));
+
+	for (size_t n = 0; n < count; n++)
+		by_node[views[n].node - life->nodes] = &views[n];
+	for (size_t n = 0; n < count; n++) {
+		const struct kmln_life_node *node = views[n].node;
+
+		for (size_t i = 0; lives(&views[n]) && i < node->need_count; i++)
+			if (!views[n].loose && by_node[node->needs[i]])
+				views[n].loose =
+					hanging_on(life, &views[n], by_node[node->needs[i]]);
+	}
 }
 
 int kmln_life_look(struct kmln_life *life, unsigned limit_ms, struct kmln_life_view **views,
@@ -290,13 +333,15 @@ int kmln_life_look(struct kmln_life *life, unsigned limit_ms, struct kmln_life_v
 		if (r == 0)
 			r = settle(life, asked[n].view, err);
 	}
+	if (r == 0)
+		find_loose(life, *views, *count);
 	return r;
 }
 
 void kmln_life_views_free(struct kmln_life_view *views, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		kmln_node_status_fini(&views[i].status);
+		kmln_life_status_fini(&views[i].status);
 		kmln_strv_fini(&views[i].addresses);
 	}
 	free(views);

@@ -143,22 +143,22 @@ bool kmln_life_hooked(const struct kmln_life *life);
 /* ---- life-status.c ---- */
 
 /* What a node says of itself; texts are owned, NULL where they are not known. */
-struct kmln_node_status {
+struct kmln_life_status {
 	bool ready, ending;
 	char *waits_for, *agent, *last_line;
 	int64_t pid, up_ms, memory, cpu_ms, restarts; /* of the program; memory in bytes */
 };
-void kmln_node_status_fini(struct kmln_node_status *status);
+void kmln_life_status_fini(struct kmln_life_status *status);
 /* Out of the object that docs/life.md describes; what was there before is freed. */
-void kmln_node_status_take(struct kmln_node_status *status, const struct kmln_json *object);
+void kmln_life_status_take(struct kmln_life_status *status, const struct kmln_json *object);
 
 /* How a node that does not run came to its end; text is the pool's. */
-struct kmln_node_end {
+struct kmln_life_end {
 	bool failed;
 	const char *why, *last_line; /* or NULL */
 };
 /* False where nothing is known: it never ran, or was stopped with the whole project. */
-bool kmln_node_end_read(struct kmln_pool *pool, const char *folder, struct kmln_node_end *end);
+bool kmln_life_end_read(struct kmln_pool *pool, const char *folder, struct kmln_life_end *end);
 
 enum kmln_life_state {
 	KMLN_STATE_NOT_BUILT,
@@ -176,7 +176,10 @@ struct kmln_life_view {
 	enum kmln_life_state state;
 	const char *why; /* STARTING: what it waits for; FAILED: the cause; or NULL */
 	const char *platform, *platform_why; /* of hosts that are built */
-	struct kmln_node_status status; /* of those that run */
+	struct kmln_life_status status; /* of those that run */
+	/* It runs, but a switch that it was plugged into ended since: its card leads nowhere. Why, for
+	 * people; NULL: all is well, as far as the wanted nodes say. */
+	const char *loose;
 	struct kmln_strv addresses; /* as the guest has them, "eth0 10.0.0.1/24"; else as planned */
 };
 /*

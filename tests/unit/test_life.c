@@ -209,13 +209,13 @@ static void test_status(void **state)
 	static const char text[] =
 		"{\"state\": \"running\", \"ready\": true, \"waits_for\": null, \"agent\": \"kmln\", "
 		"\"pid\": 12, \"up_ms\": \"long\", \"memory\": 4096, \"last_line\": \"login:\"}";
-	struct kmln_node_status status = {0};
+	struct kmln_life_status status = {0};
 	struct kmln_json *object = NULL;
 	struct kmln_error err = {0};
 
 	(void)state;
 	assert_ok(kmln_json_parse(text, sizeof(text) - 1, &object, &err), err);
-	kmln_node_status_take(&status, object);
+	kmln_life_status_take(&status, object);
 	assert_true(status.ready && !status.ending && !status.waits_for);
 	assert_string_equal(status.agent, "kmln");
 	assert_string_equal(status.last_line, "login:");
@@ -224,10 +224,10 @@ static void test_status(void **state)
 	assert_int_equal(status.memory, 4096);
 	kmln_json_free(&object);
 	assert_ok(kmln_json_parse("{}", 2, &object, &err), err);
-	kmln_node_status_take(&status, object);
+	kmln_life_status_take(&status, object);
 	assert_true(!status.ready && !status.agent && !status.pid);
 	kmln_json_free(&object);
-	kmln_node_status_fini(&status);
+	kmln_life_status_fini(&status);
 }
 
 int main(void)
