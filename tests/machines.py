@@ -66,6 +66,12 @@ def _stat(pid):
     return int(fields[1]), fields[0], fields[19]
 
 
+def start_time(pid):
+    """When a process began, or None where there is none: tells it from a later one of the same pid."""
+    stat = _stat(pid)
+    return stat[2] if stat else None
+
+
 def descendants(pid):
     """{pid: start time} of all processes below this one."""
     stats = {int(name): _stat(name) for name in os.listdir("/proc") if name.isdigit()}

@@ -16,8 +16,12 @@ extern const struct kmln_command kmln_command_validate, kmln_command_fmt, kmln_c
 	kmln_command_words;
 extern const struct kmln_command kmln_command_confine;
 
-extern const struct kmln_command kmln_command_down, kmln_command_start, kmln_command_stop,
-	kmln_command_status;
+extern const struct kmln_command kmln_command_build, kmln_command_list, kmln_command_remove,
+	kmln_command_end;
+
+extern const struct kmln_command kmln_command_up, kmln_command_down, kmln_command_start,
+	kmln_command_stop, kmln_command_status, kmln_command_migrate;
+
 extern const struct kmln_command kmln_command_export, kmln_command_graph;
 
 #endif
