@@ -319,7 +319,7 @@ static int decide(struct look *look, struct kmln_placed *placed, struct kmln_err
 		name = move->platform;
 		placed->why = move->why;
 	} else if (built && kmln_eq(built->wish, wishes[host->wish]) &&
-		kmln_platform_find(built->platform)) {
+		   kmln_platform_find(built->platform)) {
 		name = built->platform;
 		placed->why = built->why;
 	} else if (host->wish != KMLN_WISH_AUTO) {
