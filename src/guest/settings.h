@@ -100,6 +100,7 @@ struct kmln_settings {
 	const char *const *swaps; /* devices or files */
 	const char *const *modules; /* loaded at boot */
 	const char *const *startup, *const *shutdown; /* lines for the guest's shell, in order */
+	bool agent; /* kmln-agent, by which the host reaches it */
 	bool empty_machine_id; /* a copy of a guest makes itself another */
 	bool new_host_keys; /* ssh's are removed, and made anew when it boots */
 	bool itself; /* it has done these two already, or will: what it has is its own */
