@@ -72,6 +72,8 @@ void kmln_lane_send(
 	struct kmln_lane *lane, enum kmln_frame_type type, const void *data, size_t size);
 /* The agent may send so many bytes more. */
 void kmln_lane_credit(struct kmln_lane *lane, uint32_t more);
+/* The owner may send so many bytes more. */
+void kmln_lane_allow(struct kmln_lane *lane, uint32_t more);
 /* Ends it; its owner hears nothing more. */
 void kmln_lane_abort(struct kmln_lane *lane);
 /* Ends it from the agent's side, with an answer. */

@@ -223,7 +223,8 @@ static bool wants_restart(struct kmln_node *node)
 	if (!last || (panic && panic > last))
 		return false;
 	node->screen.text.panic[0] = '\0';
-	return kmln_starts(last + sizeof(mark) - 1, "Restarting system");
+	last += sizeof(mark) - 1;
+	return kmln_starts(last, "Restarting system") || kmln_starts(last, "machine restart");
 }
 
 static bool is_restarted(const struct kmln_node *node, bool failed)

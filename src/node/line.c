@@ -15,9 +15,10 @@
 #include "node/node.h"
 #include "text/json.h"
 
-/* Bytes of a line: before anybody is known, and of qemu-ga, which sends files so. */
+/* Bytes of a line: before anybody is known, and of qemu-ga, which sends all that a program wrote in
+ * one. */
 #define TEXT_MAX 4096u
-#define QGA_TEXT_MAX 65536u
+#define QGA_TEXT_MAX (4u << 20)
 /* Bytes without a meaning, after which the line is left alone for a while. */
 #define JUNK_MAX 65536u
 /* Milliseconds. */
@@ -55,6 +56,11 @@ static void start_anew(struct kmln_line *line)
 	line->window.sent = line->window.taken = 0;
 	if (found)
 		kmln_agent_lost(line->agent, line);
+}
+
+void kmln_line_give_up(struct kmln_line *line)
+{
+	start_anew(line);
 }
 
 static int64_t now(const struct kmln_line *line)
@@ -179,6 +185,8 @@ static bool take_text(struct kmln_line *line, const char **data, size_t *size)
 			if (!line->skip)
 				kmln_buf_add(&line->text, &c, 1);
 		} else if (line->skip || !line->text.size) {
+			if (line->skip && line->mode == KMLN_LINE_QGA)
+				kmln_qga_heard(line->agent, NULL);
 			line->text.size = 0;
 			line->skip = false;
 		} else {

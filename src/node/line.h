@@ -39,6 +39,8 @@ struct kmln_line {
 #define KMLN_LINE_NONE ((struct kmln_line){.fd = -1})
 
 void kmln_line_close(struct kmln_line *line);
+/* Whoever is there does not answer. */
+void kmln_line_give_up(struct kmln_line *line);
 /* What to poll for: POLLIN, POLLOUT or 0. */
 short kmln_line_events(const struct kmln_line *line);
 void kmln_line_read(struct kmln_line *line);
