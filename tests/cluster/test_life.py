@@ -309,7 +309,6 @@ def test_down_without_project_or_answers(pair):
     assert pair.status(expect=4)["b"]["state"] == "ready"
     (pair.home.project() / "project/p.kmln").write_text("nonsense {")
     pair.file.unlink()
-    pair.kmln("down", expect=2)
     pair.kmln("down", "-p", "p")
     pair.assert_nothing_left()
 
