@@ -143,8 +143,7 @@ def test_other_start(home):
     disks = {host: home.disk(host).read_bytes() for host in "ab"}
     b = disks["b"]
     out = home.kmln("build", "-n", home.write(TWO.replace("host a {", "host a { memory 256M;")), expect=0).out
-    # the room that it has in memory is the first word that differs
-    assert out == "start     host a: 201326592 -> 335544320\n"
+    assert out == "start     host a: mem=128M -> mem=256M\n"
     home.build(TWO.replace("host a {", "host a { memory 256M;"))
     assert "mem=256M" in (home.project() / "start_99_a.sh").read_text()
     # another number: the old script goes
@@ -301,17 +300,17 @@ def test_odd_folders(home, name):
     odd = home.folder / name
     odd.mkdir()
     (home.path / "data/projects").mkdir()
-    home.path.rename(odd / "home")
-    env = {"KMLN_HOME": odd / "home"}
+    home.path.rename(odd / "own")
+    env = {"KMLN_HOME": odd / "own"}
     home.kmln("build", home.write("global { project p }\nswitch lan { net 10.0.0.0/24 }\nhost a { platform uml\n"
                                   " network eth0 { switch lan } }\n"), env=env, expect=0, timeout=120)
-    project = odd / "home/data/projects/p"
+    project = odd / "own/data/projects/p"
     before = tree(home.folder)
     for script in ("start_99_a.sh", "start_switch-lan.sh"):
         found = parts(words_of(project / script, home.folder))
         assert found["--log"].startswith(f"{project}/logs/")
     made = {path for path in set(tree(home.folder)) - set(before)}
-    assert all(path.startswith(f"{name}/home/run") or path in ("words.py", "other.sh") for path in made), made
+    assert all(path.startswith(f"{name}/own/run") or path in ("words.py", "other.sh") for path in made), made
     found = runner.run([project / "stop_switch-lan.sh"], cwd="/", env={"KMLN_HOME": None}, expect=0)
     assert not found.out
 
@@ -375,7 +374,7 @@ def test_list_and_remove(home):
 def holds(home, node, project="p"):
     """A process that keeps a node, as far as others can tell: it has the node's lock."""
     folder = home.path / f"run/{project}/nodes/{node}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     holder = subprocess.Popen([sys.executable, "-c", "import fcntl, sys\n"
                                f"f = open({os.fspath(folder / 'lock')!r}, 'w')\nfcntl.lockf(f, fcntl.LOCK_EX)\n"
                                "print('held', flush=True)\nsys.stdin.read()"],
@@ -537,3 +536,26 @@ def test_modes(home):
         os.umask(old)
     for path in [home.projects, home.project(), *home.project().rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_taps(home):
+    """A device of the host's is made by the script, and taken away with the project; without root the
+    script says what it lacks."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        runner.lacking("only root can make network devices, where the host has them")
+    device = f"kmt{os.getpid() % 100000}"
+    home.build("global { project p }\nhost a { network eth0 { tun_iface " + device + "\n address 10.9.8.1\n"
+               " netmask 255.255.255.0\n tun_address 10.9.8.254 } }\n")
+    runner.need_program("ip", "iproute2")
+    try:
+        words_of(home.project() / "start_99_a.sh", home.folder)
+        shown = runner.run(["ip", "address", "show", "dev", device], expect=0).out
+        assert "inet 10.9.8.254/24" in shown
+        with holds(home, "host-a") as holder:
+            assert home.kmln("remove", "-y", "-p", "p", expect=1).err
+            holder.communicate(b"")
+        assert os.path.exists(f"/sys/class/net/{device}")
+        home.kmln("remove", "-y", "-p", "p", expect=0)
+        assert not os.path.exists(f"/sys/class/net/{device}")
+    finally:
+        subprocess.run(["ip", "link", "delete", device], capture_output=True)
