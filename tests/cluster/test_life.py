@@ -279,6 +279,8 @@ KILLED = {
 @pytest.mark.parametrize("what", KILLED)
 def test_killed(pair, what):
     """Whatever is killed: status is true, up mends it, down leaves nothing."""
+    # what is synced is on the host's disk: the guest knows that its own is to be flushed
+    assert pair.exec("a", "cat", "/sys/block/vda/queue/write_cache") == "write back\n"
     pair.exec("a", "sh", "-c", "echo kept > /root/file && sync")
     victim = "lan" if "switch" in what else "a"
     before = pair.pids()
