@@ -75,7 +75,9 @@ static int spawn(
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &pipe_only);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setflags(&attr, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						(child->own_group ? POSIX_SPAWN_SETPGROUP : 0)));
 	kmln_debug("run %s", program);
 	r = posix_spawn(&pid, program, &actions, &attr, (char *const *)child->argv, env.items);
 	posix_spawnattr_destroy(&attr);

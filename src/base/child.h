@@ -17,6 +17,7 @@ struct kmln_child {
 	const char *const
 		*env; /* "NAME=value" to set beside the inherited ones, NULL-ended, or NULL */
 	const char *const *unset; /* names to take out of the environment, NULL-ended, or NULL */
+	bool own_group; /* Ctrl-C at our terminal does not reach it */
 	unsigned limit_ms; /* kmln_child_run() kills it after this time (ETIMEDOUT); 0: none */
 };
 

@@ -56,6 +56,8 @@ static int look(struct kmln_building *b, struct kmln_error *err)
 		.store = &b->loaded->store,
 		.replatform = b->replatform,
 		.replace = b->replace,
+		.moves = b->moves,
+		.move_count = b->move_count,
 	};
 	struct kmln_loaded *loaded = b->loaded;
 

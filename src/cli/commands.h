@@ -19,6 +19,9 @@ extern const struct kmln_command kmln_command_confine;
 extern const struct kmln_command kmln_command_build, kmln_command_list, kmln_command_remove,
 	kmln_command_end;
 
+extern const struct kmln_command kmln_command_up, kmln_command_down, kmln_command_start,
+	kmln_command_stop, kmln_command_status, kmln_command_migrate;
+
 extern const struct kmln_command kmln_command_export, kmln_command_graph;
 
 extern const struct kmln_command kmln_command_console, kmln_command_cp, kmln_command_exec,

@@ -61,6 +61,12 @@ struct kmln_shared; /* host-settings.h */
 struct kmln_store; /* store.h */
 struct kmln_built;
 
+/* A host that is to run elsewhere, whatever was decided. */
+struct kmln_move {
+	const char *host, *platform;
+	const char *why; /* for people */
+};
+
 struct kmln_cluster_wish {
 	const char *platform; /* for hosts that leave it open (`platform auto`); NULL: decided here
 			       */
@@ -72,6 +78,8 @@ struct kmln_cluster_wish {
 	 * looked at as if for the first time.
 	 */
 	const struct kmln_store *store;
+	const struct kmln_move *moves;
+	size_t move_count;
 	bool replatform; /* platforms are decided anew */
 	bool replace; /* disks may be made anew, on images as they are now */
 };

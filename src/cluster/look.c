@@ -301,15 +301,27 @@ const char *kmln_wish_name(enum kmln_platform_wish wish)
 	return wishes[wish];
 }
 
+static const struct kmln_move *move_of(const struct look *look, const struct kmln_host *host)
+{
+	for (size_t i = 0; i < look->wish->move_count; i++)
+		if (kmln_eq(look->wish->moves[i].host, host->name.text))
+			return &look->wish->moves[i];
+	return NULL;
+}
+
 static int decide(struct look *look, struct kmln_placed *placed, struct kmln_error *err)
 {
 	const struct kmln_host *host = placed->host;
 	const struct kmln_built *built = look->wish->replatform ? NULL : placed->built;
+	const struct kmln_move *move = move_of(look, host);
 	const char *name = look->wish->platform;
 
 	placed->why = "as asked for";
-	if (built && kmln_eq(built->wish, wishes[host->wish]) &&
-		kmln_platform_find(built->platform)) {
+	if (move) {
+		name = move->platform;
+		placed->why = move->why;
+	} else if (built && kmln_eq(built->wish, wishes[host->wish]) &&
+		   kmln_platform_find(built->platform)) {
 		name = built->platform;
 		placed->why = built->why;
 	} else if (host->wish != KMLN_WISH_AUTO) {

@@ -517,6 +517,11 @@ static const char *const hook_names[KMLN_HOOKS] = {
 	[KMLN_HOOK_AFTER_PROJECT_STOP] = "afterProjectStop",
 };
 
+const char *kmln_hook_name(enum kmln_hook hook)
+{
+	return hook_names[hook];
+}
+
 void kmln_plan_hook(
 	const struct kmln_cluster *cluster, enum kmln_hook hook, struct kmln_actions *actions)
 {

@@ -32,6 +32,8 @@ int kmln_plan_networks(
 /* A host's processes, and when it counts as ready. */
 int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_actions *actions, struct kmln_error *err);
+/* "beforeProjectStart" ... */
+const char *kmln_hook_name(enum kmln_hook hook);
 /* The user's own lines at one of their places. */
 void kmln_plan_hook(
 	const struct kmln_cluster *cluster, enum kmln_hook hook, struct kmln_actions *actions);
