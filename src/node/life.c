@@ -42,7 +42,8 @@ enum {
 	DAEMON_WORDS,
 	DAEMON_CONSOLE,
 	LINES,
-	PEERS = LINES + KMLN_CHANNELS,
+	WAYS_BACK = LINES + KMLN_CHANNELS,
+	PEERS = WAYS_BACK + KMLN_CHANNELS,
 	FDS = PEERS + KMLN_PEERS
 };
 
@@ -455,8 +456,13 @@ static int fill(struct kmln_node *node, struct pollfd fds[FDS])
 	for (unsigned i = 0; i < node->agent.count; i++) {
 		const struct kmln_line *line = &node->agent.lines[i];
 
-		fds[LINES + i].events = kmln_line_events(line);
-		fds[LINES + i].fd = fds[LINES + i].events ? line->fd : -1;
+		const short events = kmln_line_events(line);
+		const short both = line->to == line->fd ? POLLIN | POLLOUT : POLLIN;
+
+		fds[LINES + i].events = events & both;
+		fds[LINES + i].fd = events & both ? line->fd : -1;
+		fds[WAYS_BACK + i].events = POLLOUT;
+		fds[WAYS_BACK + i].fd = events & ~both ? line->to : -1;
 	}
 	for (struct kmln_peer *peer = node->server.peers; peer; peer = peer->next)
 		fds[count++] =

@@ -33,9 +33,17 @@
 
 #define SENTINEL ((char)0xff)
 
+static void shut(struct kmln_line *line)
+{
+	if (line->to != line->fd)
+		kmln_close_cleanup(&line->to);
+	kmln_close_cleanup(&line->fd);
+	line->to = -1;
+}
+
 void kmln_line_close(struct kmln_line *line)
 {
-	kmln_close_cleanup(&line->fd);
+	shut(line);
 	kmln_buf_fini(&line->text);
 	kmln_buf_fini(&line->in.bytes);
 	kmln_buf_fini(&line->out);
@@ -256,7 +264,7 @@ void kmln_line_read(struct kmln_line *line)
 		take(line, piece, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		start_anew(line);
-		kmln_close_cleanup(&line->fd);
+		shut(line);
 	}
 }
 
@@ -280,9 +288,9 @@ void kmln_line_write(struct kmln_line *line)
 
 	if (size > room(line))
 		size = room(line);
-	if (!size || line->fd < 0)
+	if (!size || line->to < 0)
 		return;
-	n = send(line->fd, out->data, size, MSG_NOSIGNAL);
+	n = write(line->to, out->data, size);
 	if (n <= 0)
 		return;
 	memmove(out->data, out->data + n, out->size - (size_t)n);

@@ -31,7 +31,7 @@ while True:
     if peer in ready:
         data = peer.recv(65536)
         if not data: break
-        while data: data = data[os.write(4, data):]
+        while data: data = data[os.write(5, data):]
 """
 
 
