@@ -143,7 +143,17 @@ static int make_fresh(const struct kmln_strv *folders, struct kmln_error *err)
 static int start(struct kmln_node *node, struct kmln_error *err)
 {
 	const struct kmln_node_options *o = node->options;
-	int r = 0;
+	int r = o->transfer ? empty_transfer(o->transfer, err) : 0;
+/* What is on its way to or from a guest is given up with its machine. */
+static int empty_transfer(const char *folder, struct kmln_error *err)
+{
+	struct kmln_error ignored;
+
+	/* nothing that a guest leaves there keeps its machine from starting */
+	kmln_remove_folder(folder, &ignored);
+	return kmln_make_folders(folder, err);
+}
+
 
 	node->restart_at = KMLN_NEVER;
 	node->runs = false;
@@ -154,7 +164,7 @@ static int start(struct kmln_node *node, struct kmln_error *err)
 	kmln_ready_restart(node);
 	set_state(node, KMLN_NODE_STARTING);
 	/* one that serves still does so for the next, in the very folder */
-	if (!node->daemon.process.pid)
+	if (r == 0 && !node->daemon.process.pid)
 		r = make_fresh(&o->fresh, err);
 	if (r == 0 && o->serve.argv && !node->daemon.process.pid)
 		r = kmln_daemon_serve(&node->daemon, &o->serve, &node->mask, node->signals, err);
