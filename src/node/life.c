@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "node/mconsole.h"
 #include "node/node.h"
 #include "node/ready.h"
 #include "node/status.h"
@@ -23,6 +24,9 @@
 #define LONGEST_PAUSE 60000
 #define LAST_WORDS 1000
 #define TYPE_TICK 25
+/* Since a guest was asked to end, and since it was started: after that no agent of it will come. */
+#define AGENT_LIMIT 10000
+#define INIT_LIMIT 30000
 /* A program without walls that lives so long has started. */
 #define OPEN_LIMIT 100
 #define WALLS_MAX 512
@@ -140,10 +144,6 @@ static int make_fresh(const struct kmln_strv *folders, struct kmln_error *err)
 	return r;
 }
 
-static int start(struct kmln_node *node, struct kmln_error *err)
-{
-	const struct kmln_node_options *o = node->options;
-	int r = o->transfer ? empty_transfer(o->transfer, err) : 0;
 /* What is on its way to or from a guest is given up with its machine. */
 static int empty_transfer(const char *folder, struct kmln_error *err)
 {
@@ -154,6 +154,10 @@ static int empty_transfer(const char *folder, struct kmln_error *err)
 	return kmln_make_folders(folder, err);
 }
 
+static int start(struct kmln_node *node, struct kmln_error *err)
+{
+	const struct kmln_node_options *o = node->options;
+	int r = o->transfer ? empty_transfer(o->transfer, err) : 0;
 
 	node->restart_at = KMLN_NEVER;
 	node->runs = false;
@@ -342,6 +346,8 @@ void kmln_node_ask_end(struct kmln_node *node, unsigned seconds)
 	const bool waits = node->options->channel != KMLN_CHANNEL_NONE;
 	int64_t deadline = kmln_node_now() + (waits ? (int64_t)seconds * 1000 : 0);
 
+	if (!node->end_asked)
+		node->end_asked_at = kmln_node_now();
 	if (!node->end_asked || deadline < node->end_deadline)
 		node->end_deadline = deadline;
 	node->end_asked = true;
@@ -365,6 +371,27 @@ static void end_closed(void *owner, const char *answer, size_t size)
 	node->end_lane = NULL;
 }
 
+/*
+ * UML's guest without an agent gets Ctrl-Alt-Del, once it has had time to start its own, and an
+ * init, without which the keys are no better than a cut.
+ */
+static void press_keys(struct kmln_node *node)
+{
+	int64_t at = node->end_asked_at + AGENT_LIMIT;
+
+	if (at < node->started + INIT_LIMIT)
+		at = node->started + INIT_LIMIT;
+	if (!node->shutdown_wanted || node->shutdown_sent || node->keys_pressed ||
+		node->options->channel != KMLN_CHANNEL_SERIAL)
+		return;
+	if (node->now < at) {
+		kmln_node_wake(node, at);
+		return;
+	}
+	node->keys_pressed = true;
+	kmln_mconsole_press(node->process.folder.path);
+}
+
 static void work_at_end(struct kmln_node *node)
 {
 	static const char request[] = "{\"do\":\"call\",\"execute\":\"guest-shutdown\","
@@ -383,6 +410,7 @@ static void work_at_end(struct kmln_node *node)
 		kmln_agent_open(
 			&node->agent, &node->end_lane, request, sizeof(request) - 1, &ops, node);
 	}
+	press_keys(node);
 	kmln_node_wake(node, node->end_deadline);
 }
 

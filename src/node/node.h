@@ -57,8 +57,8 @@ struct kmln_node {
 	struct kmln_lane *ready_lane; /* a question on its way */
 	bool port_open;
 
-	bool end_asked, shutdown_wanted, shutdown_sent, was_cut;
-	int64_t end_deadline;
+	bool end_asked, shutdown_wanted, shutdown_sent, keys_pressed, was_cut;
+	int64_t end_asked_at, end_deadline;
 	struct kmln_lane *end_lane;
 
 	struct kmln_server server;

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import guests
+import images
 import machines
 import nodes
 import runner
@@ -289,3 +290,19 @@ def test_real_qemu_ga(node, kmln, guest, tmp_path):
     assert node.exec("/bin/sh", "-c", "(nc -l -p 7 >/dev/null 2>&1 &) ; sleep 1")[0] == {"return": {"status": 0}}
     assert node.call(do="call", execute="kmln-port", arguments={"port": 7})["return"] is True
     assert node.call(do="end", how="shutdown", seconds=40) == {"return": {"how": "shutdown"}}
+
+
+def test_uml_without_an_agent_hears_the_keys(node, kmln, guest, tmp_path):
+    """Its init ends it in order: long before the time that it is given, and its disk is clean."""
+    image = machines.with_rc(guests.copy(guest("busybox"), tmp_path / "guest.img"), "echo in $((6*7)) order\n")
+    spawn, _ = uml(kmln, image)
+    left = tmp_path / "transfer"
+    (left / "folder").mkdir(parents=True)
+    (left / "folder/file").touch()
+    node.start("--ready", "console in 42 order", "--restart", "always", "--transfer", left, *SERIAL, spawn=spawn)
+    assert not list(left.iterdir())
+    node.wait(lambda s: s["ready"], 60)
+    processes = node.processes()
+    assert node.call(do="end", how="shutdown", seconds=300, limit=120) == {"return": {"how": "shutdown"}}
+    assert node.ended()["state"] == "stopped" and not machines.left_over(processes)
+    assert images.clean(image)
