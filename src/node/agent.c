@@ -238,6 +238,8 @@ void kmln_lane_credit(struct kmln_lane *lane, uint32_t more)
 void kmln_lane_abort(struct kmln_lane *lane)
 {
 	lane->ops = NULL;
+	if (lane->job && kmln_qga_abort(lane))
+		return;
 	if (!lane->begun || lane->job) {
 		free_lane(lane);
 		return;

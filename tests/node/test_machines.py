@@ -283,6 +283,15 @@ def test_real_qemu_ga(node, kmln, guest, tmp_path):
     while ends < len(both):
         ends += control.next()[0] == nodes.CLOSE
     assert time.monotonic() - begin < 10
+    # what is given up leaves nothing: no program, no half of a file
+    control = node.control()
+    stream = control.ask(do="put", path="/half", mode=0o600)
+    control.put(nodes.DATA, stream, b"x" * 1000)
+    control.ask(do="exec", argv=["/bin/sleep", "1007"])
+    seen = ["/bin/sh", "-c", "ls / | grep -c half.kmln; ps | grep -c '[s]leep 1007'"]
+    machines.wait_for(lambda: node.exec(*seen)[1] == b"1\n1\n", "both")
+    control.close()
+    machines.wait_for(lambda: node.exec(*seen)[1] == b"0\n0\n", "the end of both")
     for request in ({"do": "list", "path": "/"}, {"do": "connect", "port": 22}):
         assert node.call(**request)["code"] == "ENOTSUP"
     assert "supported_commands" in node.call(do="call", execute="guest-info")["return"]
