@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The keys of guests that ssh has seen: known_hosts in the project's folder, which is ssh's to
- * write. A disk that is made anew, or goes, takes its key with it. For build.c.
+ * write. A disk that is made anew has a new key. For build.c.
  */
 #include <string.h>
 #include <strings.h>

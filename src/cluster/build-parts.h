@@ -42,7 +42,7 @@ int kmln_write_text(
 
 /* ---- build-known.c ---- */
 
-/* ssh is to forget the key of a guest whose disk is made anew, or goes. */
+/* ssh is to forget the key of a guest whose disk is made anew. */
 int kmln_known_forget(const struct kmln_store *store, const char *host, struct kmln_error *err);
 
 /* ---- build-disk.c ---- */
