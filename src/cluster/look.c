@@ -80,7 +80,7 @@ static int read_prepared(struct look *look, struct kmln_base *base, struct kmln_
 	int r = kmln_disk_open(base->prepared, KMLN_DISK_SHARED, &disk, err);
 
 	if (r == 0)
-		r = kmln_inspect(&disk, &base->facts, err);
+		r = kmln_inspect_without_kernels(&disk, &base->facts, err);
 	if (r == 0 && !base->facts->root)
 		r = kmln_fail(
 			err, KMLN_EINVALID, "no root filesystem: %s", base->facts->root_problem);
@@ -102,6 +102,7 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 		.form = KMLN_BOOT_DIRECT,
 		.grow = true,
 		.dry_run = true,
+		.unchecked = true,
 	};
 
 	return kmln_foresee(&job, &base->edits, &base->facts, look_further, look, err);

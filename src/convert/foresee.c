@@ -51,7 +51,7 @@ int kmln_foresee(const struct kmln_convert *job, struct kmln_edits *edits,
 		return r;
 	seen = work.image.disk;
 	seen.device = overlay;
-	r = kmln_inspect(&seen, facts, err);
+	r = kmln_inspect_without_kernels(&seen, facts, err);
 	if (r == 0)
 		r = kmln_tree_ext(overlay, &(*facts)->root->range, false, &tree, err);
 	if (r < 0)

@@ -70,13 +70,14 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 	KMLN_FD int lock = -1;
 	struct kmln_kernel *kernels;
 	struct kmln_error err;
+	/* how much it is, is for people; who chooses for a guest need not look at every module */
+	const bool with_files = !kmln_eq(origin, "host") && !facts;
 	size_t n;
 
 	if (!kmln_eq(origin, "host"))
 		lock = hold(folder, &err);
 	if ((lock < 0 && !kmln_eq(origin, "host")) || kmln_tree_folder(folder, &tree, &err) < 0 ||
-		kmln_kernels_inspect(
-			tree, NULL, !kmln_eq(origin, "host"), scratch, &kernels, &n, &err) < 0) {
+		kmln_kernels_inspect(tree, NULL, with_files, scratch, &kernels, &n, &err) < 0) {
 		kmln_debug("no kernels in %s: %s", folder, err.text);
 		return 0;
 	}

@@ -57,9 +57,15 @@ void kmln_set_look(struct kmln_strv *paths, const char *path)
 
 const struct kmln_known_file *kmln_set_known(const struct kmln_set *set, const char *path)
 {
-	for (size_t i = 0; i < set->facts->file_count; i++)
-		if (strcmp(set->facts->files[i].path, path) == 0)
-			return &set->facts->files[i];
+	const size_t length = strlen(path);
+
+	/* asked for thousands of times in a large cluster, where nearly all paths begin alike */
+	for (size_t i = 0; i < set->facts->file_count; i++) {
+		const struct kmln_known_file *file = &set->facts->files[i];
+
+		if ((!file->length || file->length == length) && strcmp(file->path, path) == 0)
+			return file;
+	}
 	return NULL;
 }
 

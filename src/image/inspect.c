@@ -140,6 +140,7 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 	struct kmln_stat st;
 
 	f->path = path;
+	f->length = strlen(path);
 	read_link(tree, facts->pool, f);
 	if (kmln_tree_resolve(tree, path, &real, &err) < 0) {
 		f->problem = kmln_pool_strdup(facts->pool, err.text);
@@ -265,15 +266,17 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
 }
 
-int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+static int inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, bool with_kernels,
+	struct kmln_error *err)
 {
-	int r;
+	int r = 0;
 
 	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
 		read_known(tree, facts, known_files[i]);
 	read_units(tree, facts);
-	r = kmln_kernels_inspect(
-		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
+	if (with_kernels)
+		r = kmln_kernels_inspect(tree, NULL, true, facts->pool, &facts->kernels,
+			&facts->kernel_count, err);
 	if (r == 0)
 		r = kmln_inspect_os(tree, facts, err);
 	if (r == 0)
@@ -287,6 +290,11 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	if (r == 0)
 		kmln_inspect_records(tree, facts);
 	return r;
+}
+
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	return inspect_guest(tree, facts, true, err);
 }
 
 /* Two systems on one disk: nobody but its owner knows which is meant. */
@@ -425,7 +433,8 @@ int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struc
 	return 0;
 }
 
-int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+static int inspect(const struct kmln_disk *disk, bool with_kernels, struct kmln_facts **facts,
+	struct kmln_error *err)
 {
 	KMLN_FACTS struct kmln_facts *f = NULL;
 	KMLN_TREE struct kmln_tree *tree = NULL;
@@ -434,7 +443,7 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	if (r == 0)
 		r = kmln_inspect_find_root(disk, f, &tree, err);
 	if (r == 0 && tree)
-		r = kmln_inspect_guest(tree, f, err);
+		r = inspect_guest(tree, f, with_kernels, err);
 	/* what the host could not read looked like damage, or like nothing at all */
 	if (r == 0)
 		r = kmln_disk_check(disk, err);
@@ -443,4 +452,15 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	*facts = f;
 	f = NULL;
 	return 0;
+}
+
+int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	return inspect(disk, true, facts, err);
+}
+
+int kmln_inspect_without_kernels(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	return inspect(disk, false, facts, err);
 }
