@@ -357,8 +357,7 @@ static int walk(struct reader *reader, struct kmln_kernel *k, const char *folder
 	if (depth > DEPTH_MAX)
 		return kmln_fail(err, KMLN_EINVALID, "%s: folders too deep", folder);
 	for (size_t i = 0; r == 0 && i < names->count; i++) {
-		KMLN_FREE char *path =
-			kmln_printf("%s/%s", folder, kmln_listing_name(names, i));
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder, kmln_listing_name(names, i));
 		struct kmln_stat st;
 
 		if (k->file_count >= FILES_MAX)

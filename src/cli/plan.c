@@ -107,7 +107,8 @@ static int put(struct show *show, const struct kmln_actions *actions, struct kml
 	}
 	show->text.size = 0;
 	kmln_actions_print(actions, &show->text);
-	if (show->text.size && fwrite(show->text.data, 1, show->text.size, stdout) != show->text.size)
+	if (show->text.size &&
+		fwrite(show->text.data, 1, show->text.size, stdout) != show->text.size)
 		return kmln_fail_sys(err, errno, "standard output");
 	return 0;
 }

@@ -18,9 +18,10 @@ struct kmln_opened {
 #define KMLN_OPENED_UNCHECKED 0x10000u
 
 /*
- * `flags` as for kmln_disk_open(), or the one above; `root` as in struct kmln_disk. KMLN_EINVALID where there is no
- * root filesystem that e2fsck finds nothing wrong with. A journal that was not replayed is replayed
- * in what we see; the image stays as it is. *opened is to be closed also after an error.
+ * `flags` as for kmln_disk_open(), or the one above; `root` as in struct kmln_disk. KMLN_EINVALID
+ * where there is no root filesystem that e2fsck finds nothing wrong with. A journal that was not
+ * replayed is replayed in what we see; the image stays as it is. *opened is to be closed also after
+ * an error.
  */
 int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kmln_opened *opened,
 	struct kmln_error *err);

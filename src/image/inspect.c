@@ -266,8 +266,8 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
 }
 
-static int inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, bool with_kernels,
-	struct kmln_error *err)
+static int inspect_guest(
+	struct kmln_tree *tree, struct kmln_facts *facts, bool with_kernels, struct kmln_error *err)
 {
 	int r = 0;
 
@@ -275,8 +275,8 @@ static int inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, bool 
 		read_known(tree, facts, known_files[i]);
 	read_units(tree, facts);
 	if (with_kernels)
-		r = kmln_kernels_inspect(tree, NULL, true, facts->pool, &facts->kernels,
-			&facts->kernel_count, err);
+		r = kmln_kernels_inspect(
+			tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
 	if (r == 0)
 		r = kmln_inspect_os(tree, facts, err);
 	if (r == 0)
