@@ -269,6 +269,24 @@ static int set_files(struct kmln_shared *shared, const struct kmln_host *host,
 	return 0;
 }
 
+static void set_swaps(const struct kmln_shared *shared, const struct kmln_host *host,
+	struct kmln_pool *pool, struct kmln_settings *settings)
+{
+	const char **swaps = kmln_pool_array(pool, 3, sizeof(*swaps));
+	size_t count = 0;
+
+	if (host->swap.number) {
+		char uuid[KMLN_UUID_TEXT];
+
+		kmln_derived_uuid(uuid, shared->model->project, host->name.text, "swap");
+		swaps[count++] = kmln_pool_printf(pool, "UUID=%s", uuid);
+	}
+	if (host->internalswap.number)
+		swaps[count++] = KMLN_SWAP_FILE;
+	settings->swap_file = host->internalswap.number;
+	settings->swaps = count ? swaps : NULL;
+}
+
 int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 	struct kmln_pool *pool, struct kmln_settings *settings, struct kmln_error *err)
 {
@@ -279,6 +297,7 @@ int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 		.in_hosts = has_any_address(host),
 		.memo = &shared->memo,
 		.modules = texts(pool, &host->modules),
+		.packages = texts(pool, &host->packages),
 		.startup = texts(pool, &host->startup),
 		.shutdown = texts(pool, &host->shutdown),
 		.empty_machine_id = true,
@@ -286,14 +305,7 @@ int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 	};
 	set_users(host, pool, settings);
 	set_network(host, pool, settings);
-	if (host->swap.number) {
-		const char **swaps = kmln_pool_array(pool, 2, sizeof(*swaps));
-		char uuid[KMLN_UUID_TEXT];
-
-		kmln_derived_uuid(uuid, shared->model->project, host->name.text, "swap");
-		swaps[0] = kmln_pool_printf(pool, "UUID=%s", uuid);
-		settings->swaps = swaps;
-	}
+	set_swaps(shared, host, pool, settings);
 	return set_files(shared, host, pool, settings, err);
 }
 
@@ -338,6 +350,8 @@ static void add_all(struct all *all, const struct kmln_settings *s, struct kmln_
 	to->startup = s->startup ? s->startup : to->startup;
 	to->shutdown = s->shutdown ? s->shutdown : to->shutdown;
 	to->swaps = s->swaps ? s->swaps : to->swaps;
+	to->swap_file = s->swap_file ? s->swap_file : to->swap_file;
+	to->packages = s->packages ? s->packages : to->packages;
 	to->nameservers = s->nameservers ? s->nameservers : to->nameservers;
 }
 

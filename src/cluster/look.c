@@ -153,7 +153,10 @@ static uint64_t disk_size(const struct kmln_host *host, const struct kmln_base *
 {
 	if (host->free_space.from)
 		return base->size + host->free_space.number;
-	return host->size.from && host->size.number > base->size ? host->size.number : base->size;
+	if (host->size.from && host->size.number > base->size)
+		return host->size.number;
+	/* what is put in beyond the image has its place beyond it, where the image can grow */
+	return base->size + (base->facts->table ? 0 : host->internalswap.number);
 }
 
 static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_error *err)

@@ -45,17 +45,34 @@ static int plan_size(
 	return placed->size > placed->base->size ? kmln_edits_add(edits, &edit, err) : 0;
 }
 
+/* As far as a project can say: what other people's switches and devices lead to is unknown. */
+static bool leads_outside(const struct kmln_host *host)
+{
+	for (size_t i = 0; i < host->interface_count; i++) {
+		const struct kmln_interface *interface = &host->interfaces[i];
+		const struct kmln_switch *on = interface->on;
+
+		if (interface->tun_iface.text || interface->bridge.text ||
+			(!on && interface->switch_name.text))
+			return true;
+		if (on && (kmln_eq(on->uplink.text, "nat") || on->is_external || on->tap.text ||
+				  on->bridge.text))
+			return true;
+	}
+	return false;
+}
+
 static void note_what_waits(const struct kmln_host *host, struct kmln_edits *edits)
 {
 	if (host->kernel.text)
 		kmln_edits_note(
 			edits, "kernel %s is not used yet: kmln chooses one", host->kernel.text);
-	if (host->packages.count)
-		kmln_edits_note(edits, "packages are not installed yet by kmln");
+	if (host->packages.count && !leads_outside(host))
+		kmln_edits_note(edits,
+			"packages: no way outside is planned for this host (uplink nat on its switch): "
+			"it can install only what its own disk brings");
 	if (host->mounts.count)
 		kmln_edits_note(edits, "mount is not supported yet: no further disks");
-	if (host->internalswap.number)
-		kmln_edits_note(edits, "internalswap is not supported yet; swap makes a disk");
 }
 
 static int plan_settings(const struct kmln_placed *placed, struct kmln_shared *shared,

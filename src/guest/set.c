@@ -217,4 +217,5 @@ void kmln_set_fini(struct kmln_set *set)
 	for (size_t i = 0; i < set->text_count; i++)
 		kmln_buf_fini(&set->texts[i]->text);
 	kmln_buf_fini(&set->boot);
+	kmln_buf_fini(&set->start);
 }

@@ -75,6 +75,9 @@ struct kmln_set_memo {
 	size_t after_size;
 };
 
+#define KMLN_SWAP_FILE "/kmln.swap"
+#define KMLN_SWAP_FILE_MIN 40960u /* mkswap(8) makes none that is smaller */
+
 /* Plain data, the caller's. Zeroed: no setting at all. Lists of texts end with NULL, or are NULL.
  */
 struct kmln_settings {
@@ -98,6 +101,8 @@ struct kmln_settings {
 	const struct kmln_set_mount *mounts;
 	size_t mount_count;
 	const char *const *swaps; /* devices or files */
+	uint64_t swap_file; /* bytes of a file to swap on, KMLN_SWAP_FILE; 0: none */
+	const char *const *packages; /* installed by the guest itself when it has a network */
 	const char *const *modules; /* loaded at boot */
 	const char *const *startup, *const *shutdown; /* lines for the guest's shell, in order */
 	bool empty_machine_id; /* a copy of a guest makes itself another */
