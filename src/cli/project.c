@@ -81,6 +81,15 @@ static bool has_image(void *data, const char *name, bool is_template)
 	return kmln_image_find(loaded->pool, loaded->folder, name, is_template);
 }
 
+static bool has_file(void *data, const char *name)
+{
+	const struct kmln_loaded *loaded = data;
+
+	return access(kmln_pool_printf(
+			      loaded->pool, "%s%s", name[0] == '/' ? "" : loaded->folder, name),
+		       F_OK) == 0;
+}
+
 static bool has_platform(void *data, const char *name, const char **why)
 {
 	const struct kmln_platform *platform = kmln_platform_find(name);
@@ -98,7 +107,7 @@ int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *
 	bool allow_include, bool here, struct kmln_error *err)
 {
 	const struct kmln_read_options options = {.allow_include = allow_include};
-	const struct kmln_surroundings surroundings = {loaded, has_image, has_platform};
+	const struct kmln_surroundings surroundings = {loaded, has_image, has_platform, has_file};
 	const char *slash;
 	int r;
 

@@ -31,6 +31,8 @@ struct kmln_placed {
 	uint64_t size; /* of its disk, bytes */
 	uint64_t memory; /* bytes */
 	unsigned cpus;
+	const struct kmln_further *disks; /* that it mounts; further.h */
+	size_t disk_count;
 };
 
 /* Full paths; NULL: it is not installed, and not needed. */

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/helper.h"
 #include "base/md5.h"
+#include "cluster/further.h"
 #include "cluster/host-settings.h"
 #include "convert/foresee.h"
 #include "image/ext.h"
@@ -32,6 +33,7 @@ struct look {
 	struct kmln_names bases; /* by the names that the project gives them */
 	struct kmln_probe probes[8]; /* in the order of kmln_platforms */
 	bool probed[8];
+	struct kmln_names disks; /* that hosts mount, by their paths */
 };
 
 void kmln_cluster_fini(struct kmln_cluster *cluster)
@@ -327,6 +329,8 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 	struct look look = {.cluster = cluster, .wish = wish, .bases = {.pool = pool}};
 	int r = 0;
 
+	look.disks.pool = pool;
+
 	*cluster = (struct kmln_cluster){.pool = pool, .model = model};
 	cluster->folder = kmln_folder(
 		pool, KMLN_FOLDER_DATA, kmln_pool_printf(pool, "projects/%s", model->project));
@@ -342,6 +346,8 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 		r = decide(&look, placed, err);
 		if (r == 0)
 			r = find_base(&look, placed, err);
+		if (r == 0)
+			r = kmln_further_look(cluster, placed, wish->folder, &look.disks, err);
 	}
 	for (size_t i = 0; r == 0 && i < cluster->base_count; i++)
 		r = read_base(&look, shared, cluster->bases[i], err);

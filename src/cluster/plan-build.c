@@ -3,6 +3,7 @@
  * host as edits on its overlay. */
 #include "cluster/plan.h"
 
+#include "cluster/further.h"
 #include "guest/step.h"
 
 const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
@@ -71,8 +72,6 @@ static void note_what_waits(const struct kmln_host *host, struct kmln_edits *edi
 		kmln_edits_note(edits,
 			"packages: no way outside is planned for this host (uplink nat on its switch): "
 			"it can install only what its own disk brings");
-	if (host->mounts.count)
-		kmln_edits_note(edits, "mount is not supported yet: no further disks");
 }
 
 static int plan_settings(const struct kmln_placed *placed, struct kmln_shared *shared,
@@ -90,6 +89,8 @@ static int plan_settings(const struct kmln_placed *placed, struct kmln_shared *s
 	struct kmln_settings settings;
 	int r = kmln_host_settings(shared, placed->host, edits->pool, &settings, err);
 
+	if (r == 0)
+		kmln_further_settings(placed, edits->pool, &settings);
 	if (r == 0)
 		r = kmln_settings_check(&settings, err);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/further.h"
 #include "guest/step.h"
 #include "image/nodes.h"
 #include "image/storage.h"
@@ -409,6 +410,29 @@ static const char *ready_when(const struct kmln_host *host, struct kmln_pool *po
 	return kmln_eq(kind, "none") ? "it runs" : "its agent answers";
 }
 
+/* What it swaps on, then what it mounts, in the order that further.h counts in. */
+static void add_disks(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_sandbox *sandbox, struct kmln_launch *launch)
+{
+	struct kmln_pool *pool = sandbox->pool;
+	const char **disks = kmln_pool_array(pool, placed->disk_count + 2, sizeof(*disks));
+	size_t count = 0;
+
+	if (placed->host->swap.number)
+		disks[count++] = kmln_sandbox_share(
+			sandbox, kmln_swap_path(cluster, placed, pool), "swap", KMLN_ACCESS_WRITE);
+	for (size_t i = 0; i < placed->disk_count; i++) {
+		const struct kmln_further *disk = &placed->disks[i];
+
+		if (disk->read_only)
+			launch->read_only_disks |= 1u << count;
+		disks[count++] = kmln_sandbox_share(sandbox, disk->path,
+			kmln_pool_printf(pool, "disk%zu", i + 1),
+			disk->read_only ? KMLN_ACCESS_READ : KMLN_ACCESS_WRITE);
+	}
+	launch->disks = count ? disks : NULL;
+}
+
 int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_actions *actions, struct kmln_error *err)
 {
@@ -429,13 +453,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 	if (!placed->platform->launch || placed->platform->domains)
 		return kmln_fail(err, KMLN_ELACK, "host %s: %s machines cannot be started yet",
 			name, placed->platform->name);
-	if (placed->host->swap.number) {
-		const char **disks = kmln_pool_array(pool, 2, sizeof(*disks));
-
-		disks[0] = kmln_sandbox_share(
-			&sandbox, kmln_swap_path(cluster, placed, pool), "swap", KMLN_ACCESS_WRITE);
-		launch.disks = disks;
-	}
+	add_disks(cluster, placed, &sandbox, &launch);
 	r = uml ? start_uml(cluster, placed, &sandbox, &launch, actions, err)
 		: start_qemu(cluster, placed, &sandbox, &launch, err);
 	if (r == 0)

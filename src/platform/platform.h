@@ -68,6 +68,7 @@ struct kmln_launch {
 	size_t card_count;
 	/* Further disks behind the first, raw, writable; NULL-ended, or NULL. */
 	const char *const *disks;
+	uint32_t read_only_disks; /* of these: bit 0 stands for the first */
 	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
 	const char *boot_disk;
 	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes

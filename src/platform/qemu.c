@@ -111,8 +111,8 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 	add_disk(launch, argv, writable);
 	for (size_t i = 0; launch->disks && launch->disks[i]; i++) {
 		kmln_strv_add(argv, "-drive");
-		kmln_strv_printf(
-			argv, "if=virtio,format=raw,file=%s,file.locking=on", launch->disks[i]);
+		kmln_strv_printf(argv, "if=virtio,format=raw,file=%s,file.locking=on%s",
+			launch->disks[i], launch->read_only_disks >> i & 1 ? ",readonly=on" : "");
 	}
 	add_cards(launch, argv);
 	/* without it a guest can wait for random bytes for a long time at its first start */

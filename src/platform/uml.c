@@ -83,7 +83,8 @@ static int uml_launch(
 	else
 		kmln_strv_printf(argv, "ubd0=%s/disk.cow,%s", launch->run, launch->disk);
 	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
-		kmln_strv_printf(argv, "ubd%zud=%s", i + 1, launch->disks[i]);
+		kmln_strv_printf(argv, "ubd%zu%sd=%s", i + 1,
+			launch->read_only_disks >> i & 1 ? "r" : "", launch->disks[i]);
 	if (launch->partition)
 		kmln_strv_printf(argv, "root=/dev/%s%u", disk, launch->partition);
 	else

@@ -123,7 +123,7 @@ def test_packages(guest, tmp_path, switch):
     image = guests.copy(guest("systemd"), tmp_path / "guest.img")
     (tmp_path / "repo").mkdir()
     repository(tmp_path / "repo", image)
-    set_up(image, {"packages": ["kmln-hello"], "startup": ["kmln-hello >>/log 2>&1", "poweroff"]})
+    set_up(image, {"interfaces": [card(1, "eth0")], "packages": ["kmln-hello"], "startup": ["kmln-hello >>/log 2>&1", "poweroff"]})
     for _ in range(2):
         until_off(image, switch, 1, 240)
     assert content(image, "/log").splitlines() == ["hello from a package"] * 2

@@ -385,7 +385,7 @@ def test_swap_file(image, tmp_path):
         what["swap_file"] = size << 20
         settings("apply", image, what)
         assert settings("plan", image, what).out == ""
-        images.clean(image)
+        assert images.clean(image)
         numbers = blocks(image, "/kmln.swap")
         assert len(numbers) * 4096 >= size << 20 and 0 not in numbers
         swap = tmp_path / "swap"
@@ -394,7 +394,8 @@ def test_swap_file(image, tmp_path):
         label = runner.run([runner.need_program("swaplabel", "util-linux"), "-L", "checked", swap])
         assert label.status == 0, label
     settings("apply", image, {})
-    assert ext4reader.changed(before, ext4reader.read(image)) == set()
+    left = ext4reader.changed(before, ext4reader.read(image))
+    assert left.added == {b"/etc/kmln"} and not left.removed and set(left.changed) == {b"/etc/fstab", b"/etc"}
 
 
 def test_swap_file_refused(tmp_path):
