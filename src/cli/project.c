@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "platform/kernel-file.h"
 #include "platform/platform.h"
 #include "project/images.h"
 #include "project/resolve.h"
@@ -90,6 +92,18 @@ static bool has_file(void *data, const char *name)
 		       F_OK) == 0;
 }
 
+static const char *kernel_misfit(void *data, const char *name, const char *platform)
+{
+	const struct kmln_loaded *loaded = data;
+	const char *path =
+		kmln_pool_printf(loaded->pool, "%s%s", name[0] == '/' ? "" : loaded->folder, name);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return strchr(name, '/') ? "is not there" : NULL; /* the name of a kit */
+	return kmln_kernel_kind_misfit(kmln_kernel_kind(path), platform);
+}
+
 static bool has_platform(void *data, const char *name, const char **why)
 {
 	const struct kmln_platform *platform = kmln_platform_find(name);
@@ -107,7 +121,8 @@ int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *
 	bool allow_include, bool here, struct kmln_error *err)
 {
 	const struct kmln_read_options options = {.allow_include = allow_include};
-	const struct kmln_surroundings surroundings = {loaded, has_image, has_platform, has_file};
+	const struct kmln_surroundings surroundings = {
+		loaded, has_image, has_platform, has_file, kernel_misfit};
 	const char *slash;
 	int r;
 

@@ -17,6 +17,7 @@
 struct kmln_base {
 	const char *path; /* absolute, without links */
 	const char *prepared; /* that copy, a raw disk in kmln's cache, made once */
+	const char *kernel; /* the kit that is put into it; NULL: chosen */
 	struct kmln_edits edits; /* that make it of the image; none where it is there */
 	struct kmln_facts *facts; /* of the copy */
 	uint64_t size; /* of the copy, bytes */
@@ -33,6 +34,7 @@ struct kmln_placed {
 	unsigned cpus;
 	const struct kmln_further *disks; /* that it mounts; further.h */
 	size_t disk_count;
+	const char *kernel, *ramdisk; /* files that it is started by; NULL: kmln's choice */
 };
 
 /* Full paths; NULL: it is not installed, and not needed. */

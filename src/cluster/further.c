@@ -57,7 +57,8 @@ static int look_inside(struct kmln_further *disk, struct kmln_pool *pool, struct
 			facts->filesystem_count);
 	fs = &facts->filesystems[0];
 	disk->partition = fs->partition;
-	if (fs->uuid && *fs->uuid)
+	/* one of zeros is none */
+	if (fs->uuid && fs->uuid[strspn(fs->uuid, "0-")])
 		disk->name = kmln_pool_printf(pool, "UUID=%s", fs->uuid);
 	else if (fs->label && *fs->label)
 		disk->name = kmln_pool_printf(pool, "LABEL=%s", fs->label);

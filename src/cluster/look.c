@@ -16,6 +16,7 @@
 #include "base/md5.h"
 #include "cluster/further.h"
 #include "cluster/host-settings.h"
+#include "cluster/kernel.h"
 #include "convert/foresee.h"
 #include "image/ext.h"
 #include "image/inspect.h"
@@ -48,12 +49,14 @@ void kmln_cluster_fini(struct kmln_cluster *cluster)
 /* ---- images ---- */
 
 /* A copy is of this very file: one that is changed, or another of its name, gets one of its own. */
-static char *prepared_path(struct kmln_pool *pool, const char *path, const struct stat *st)
+static char *prepared_path(
+	struct kmln_pool *pool, const char *path, const struct stat *st, const char *kernel)
 {
 	const char *name = strrchr(path, '/') + 1;
-	const char *key = kmln_pool_printf(pool, "%s\n%llu %llu %lld %lld.%09ld", path,
+	const char *key = kmln_pool_printf(pool, "%s\n%llu %llu %lld %lld.%09ld%s%s", path,
 		(unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
-		(long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+		(long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+		kernel ? "\n" : "", kernel ? kernel : "");
 	char sum[KMLN_MD5_TEXT], plain[32] = "";
 	size_t n = 0;
 
@@ -101,6 +104,7 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 		.image = base->path,
 		.to = kmln_platform_find("qemu"),
 		.format = "raw",
+		.kernel = base->kernel,
 		.form = KMLN_BOOT_DIRECT,
 		.grow = true,
 		.dry_run = true,
@@ -110,8 +114,8 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 	return kmln_foresee(&job, &base->edits, &base->facts, look_further, look, err);
 }
 
-static int look_at_base(
-	struct look *look, const char *path, struct kmln_base **found, struct kmln_error *err)
+static int look_at_base(struct look *look, const char *path, const char *kernel,
+	struct kmln_base **found, struct kmln_error *err)
 {
 	struct kmln_cluster *cluster = look->cluster;
 	struct kmln_base *base = kmln_pool_alloc(cluster->pool, sizeof(*base));
@@ -121,7 +125,8 @@ static int look_at_base(
 	if (!realpath(path, real) || stat(real, &st) < 0)
 		return kmln_fail_sys(err, errno, "%s", path);
 	base->path = kmln_pool_strdup(cluster->pool, real);
-	base->prepared = prepared_path(cluster->pool, real, &st);
+	base->kernel = kernel;
+	base->prepared = prepared_path(cluster->pool, real, &st, kernel);
 	kmln_edits_init(&base->edits, cluster->pool);
 	*(struct kmln_base **)kmln_pool_append(
 		cluster->pool, &cluster->bases, &cluster->base_count, sizeof(base)) = base;
@@ -165,8 +170,10 @@ static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_
 {
 	const struct kmln_host *host = placed->host;
 	const char *name = host->root->text;
-	struct kmln_base *base = kmln_names_find(&look->bases, name, strlen(name));
-	const char *path;
+	struct kmln_pool *pool = look->cluster->pool;
+	const char *kernel = kmln_kernel_kit(host, look->wish->folder, pool), *path;
+	const char *key = kernel ? kmln_pool_printf(pool, "%s\n%s", name, kernel) : name;
+	struct kmln_base *base = kmln_names_find(&look->bases, key, strlen(key));
 	int r = 0;
 
 	if (host->root == &host->filesystem)
@@ -180,9 +187,9 @@ static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_
 		if (!path)
 			return kmln_fail(err, KMLN_EINVALID, "host %s: there is no image %s",
 				host->name.text, name);
-		r = look_at_base(look, path, &base, err);
+		r = look_at_base(look, path, kernel, &base, err);
 		if (r == 0)
-			kmln_names_add(&look->bases, name, strlen(name), base);
+			kmln_names_add(&look->bases, key, strlen(key), base);
 	}
 	placed->base = base;
 	return r;
@@ -346,6 +353,8 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 		r = decide(&look, placed, err);
 		if (r == 0)
 			r = find_base(&look, placed, err);
+		if (r == 0)
+			r = kmln_kernel_look(cluster, placed, wish->folder, err);
 		if (r == 0)
 			r = kmln_further_look(cluster, placed, wish->folder, &look.disks, err);
 	}

@@ -63,11 +63,8 @@ static bool leads_outside(const struct kmln_host *host)
 	return false;
 }
 
-static void note_what_waits(const struct kmln_host *host, struct kmln_edits *edits)
+static void note_packages(const struct kmln_host *host, struct kmln_edits *edits)
 {
-	if (host->kernel.text)
-		kmln_edits_note(
-			edits, "kernel %s is not used yet: kmln chooses one", host->kernel.text);
 	if (host->packages.count && !leads_outside(host))
 		kmln_edits_note(edits,
 			"packages: no way outside is planned for this host (uplink nat on its switch): "
@@ -118,7 +115,7 @@ int kmln_plan_build(const struct kmln_cluster *cluster, const struct kmln_placed
 	r = plan_size(placed, edits, err);
 	if (r == 0)
 		r = plan_settings(placed, shared, edits, err);
-	note_what_waits(placed->host, edits);
+	note_packages(placed->host, edits);
 	if (r < 0 || !edits->count)
 		return r;
 	action = kmln_actions_add(actions, KMLN_ACTION_EDIT, name);

@@ -335,6 +335,13 @@ static struct kmln_layers *layers_of(const struct kmln_cluster *cluster,
 	return layers;
 }
 
+static const char *program(const char *path, struct kmln_sandbox *sandbox)
+{
+	return kmln_starts(path, "/usr/")
+		       ? path
+		       : kmln_sandbox_share(sandbox, path, "program", KMLN_ACCESS_RUN);
+}
+
 /* UML gets its disk from a daemon, and with it the driver for that. */
 static int start_uml(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_sandbox *sandbox, struct kmln_launch *launch, struct kmln_actions *actions,
@@ -354,17 +361,39 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	int r = kmln_storage_plan(
 		&disk, pool, add_spawn(actions, KMLN_ACTION_SERVE, name, "its disk"), err);
 
-	launch->program = kmln_starts(cluster->programs.uml, "/usr/")
-				  ? cluster->programs.uml
-				  : kmln_sandbox_share(sandbox, cluster->programs.uml, "program",
-					    KMLN_ACCESS_RUN);
+	launch->program = program(placed->kernel ? placed->kernel : cluster->programs.uml, sandbox);
 	launch->served = true;
 	launch->disk = kmln_pool_printf(pool, "%s/" KMLN_STORAGE_SOCKET,
 		kmln_sandbox_share(sandbox, served, "served", KMLN_ACCESS_READ));
-	launch->initramfs =
-		kmln_sandbox_share(sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
+	/* our initramfs has the modules of the kernel that kmln would have chosen */
+	launch->built_in = placed->kernel && !placed->ramdisk;
+	if (!launch->built_in)
+		launch->initramfs = kmln_sandbox_share(sandbox,
+			placed->ramdisk ? placed->ramdisk : cluster->uml_initramfs, "initramfs",
+			KMLN_ACCESS_READ);
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
+}
+
+/* The one that was put into the guest, or the host's own: without an initramfs that finds a UUID,
+ * the root is the disk's. */
+static void share_kernel(
+	const struct kmln_placed *placed, struct kmln_sandbox *sandbox, struct kmln_launch *launch)
+{
+	const char *prepared = placed->base->prepared;
+	const char *kernel = placed->kernel
+				     ? placed->kernel
+				     : kmln_pool_printf(sandbox->pool, "%s.kernel", prepared);
+	const char *initramfs = placed->kernel
+					? placed->ramdisk
+					: kmln_pool_printf(sandbox->pool, "%s.initramfs", prepared);
+
+	launch->kernel = kmln_sandbox_share(sandbox, kernel, "kernel", KMLN_ACCESS_READ);
+	if (initramfs)
+		launch->initramfs =
+			kmln_sandbox_share(sandbox, initramfs, "initramfs", KMLN_ACCESS_READ);
+	launch->cmdline = initramfs ? kmln_kernel_words(sandbox->pool, placed->base->facts)
+				    : "console=tty0 console=ttyS0,115200";
 }
 
 static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
@@ -377,19 +406,10 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 
 	if (r < 0)
 		return r;
-	launch->program = kmln_starts(cluster->programs.qemu, "/usr/")
-				  ? cluster->programs.qemu
-				  : kmln_sandbox_share(sandbox, cluster->programs.qemu, "program",
-					    KMLN_ACCESS_RUN);
+	launch->program = program(cluster->programs.qemu, sandbox);
 	launch->disk = launch->run;
 	launch->nodes = kmln_pool_strdup(pool, json.data);
-	launch->kernel = kmln_sandbox_share(sandbox,
-		kmln_pool_printf(pool, "%s.kernel", placed->base->prepared), "kernel",
-		KMLN_ACCESS_READ);
-	launch->initramfs = kmln_sandbox_share(sandbox,
-		kmln_pool_printf(pool, "%s.initramfs", placed->base->prepared), "initramfs",
-		KMLN_ACCESS_READ);
-	launch->cmdline = kmln_kernel_words(pool, placed->base->facts);
+	share_kernel(placed, sandbox, launch);
 	if (kmln_eq(placed->platform->name, "kvm"))
 		kmln_sandbox_share_as_is(sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
 	sandbox->shm = 64 * MIB;

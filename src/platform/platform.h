@@ -54,6 +54,7 @@ struct kmln_launch {
 	const char *disk; /* the image, raw; with `nodes` only a name for it */
 	const char
 		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
+	bool built_in; /* UML: its program needs no initramfs for such a socket */
 	bool served; /* UML: `disk` is a socket, on which a daemon speaks vhost-user-blk; needs an
 		      * initramfs with virtio_blk */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */

@@ -68,7 +68,7 @@ static int uml_launch(
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux has one processor, and %u are asked for", launch->cpus);
 	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
-	if (launch->served && !launch->initramfs)
+	if (launch->served && !launch->initramfs && !launch->built_in)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux needs an initramfs for a disk that is served to it");
 	/* 2: the kind of virtio device that is a disk.

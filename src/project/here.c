@@ -48,6 +48,21 @@ static void check_mounts(const struct kmln_host *host, const struct kmln_surroun
 	}
 }
 
+/* Each kernel once for each platform: a superclass gives it to many. */
+static void check_kernel(const struct kmln_host *host, const struct kmln_surroundings *here,
+	struct kmln_names seen[KMLN_COUNT(platforms)], struct kmln_report *report)
+{
+	const char *platform = host->wish == KMLN_WISH_AUTO ? "auto" : platforms[host->wish];
+	const char *name = host->kernel.text, *why;
+
+	if (!name || kmln_names_add(&seen[host->wish], name, strlen(name), (void *)(uintptr_t)host))
+		return;
+	why = here->kernel_misfit(here->data, name, platform);
+	if (why)
+		kmln_report_error(report, "no-kernel", kmln_value_place(&host->kernel, &host->name),
+			"`%s` %s", name, why);
+}
+
 static void check_platform(const struct kmln_host *host, const struct kmln_surroundings *here,
 	bool told[KMLN_COUNT(platforms)], struct kmln_report *report)
 {
@@ -72,12 +87,18 @@ void kmln_project_check_here(const struct kmln_model *model, const struct kmln_s
 {
 	struct kmln_names seen[] = {
 		{.pool = model->pool}, {.pool = model->pool}, {.pool = model->pool}};
+	struct kmln_names kernels[KMLN_COUNT(platforms)];
 	bool told[KMLN_COUNT(platforms)] = {false};
+
+	for (size_t i = 0; i < KMLN_COUNT(kernels); i++)
+		kernels[i] = (struct kmln_names){.pool = model->pool};
 
 	for (size_t i = 0; i < model->host_count; i++) {
 		if (here->has_image)
 			check_image(model->hosts[i], here, &seen[model->hosts[i]->root_is_template],
 				report);
+		if (here->kernel_misfit)
+			check_kernel(model->hosts[i], here, kernels, report);
 		if (here->has_file)
 			check_mounts(model->hosts[i], here, &seen[2], report);
 		if (here->has_platform)

@@ -221,7 +221,7 @@ def test_mount(plan, tmp_path, data_image, platform, disk):
     fstab = next(e["diff"] for a in actions if a["action"] == "edit" and a["node"] == "a"
                  for e in a["edits"] if e.get("path") == "/etc/fstab")
     name = "/dev/ubdd" if platform == "uml" else "/dev/vdd"
-    assert [line[1:] for line in fstab.splitlines() if " /srv/" in line] == [
+    assert [line.strip()[1:] for line in fstab.splitlines() if " /srv/" in line] == [
         "UUID=01234567-89ab-cdef-0123-456789abcdef /srv/data ext4 noatime 0 0", f"{name} /srv/other ext2 ro 0 0",
         "LABEL=x /srv/x ext4 defaults 0 0", "nas:/export /srv/n nfs defaults 0 0", "tmpfs /srv/t tmpfs size=1M 0 0"]
     spawn = next(a for a in actions if a["action"] == "spawn" and a["node"] == "a")
@@ -242,6 +242,60 @@ def test_mount_refused(plan, tmp_path, data_image, mount, words):
     project.write_text(f"global {{ project p }}\nhost a {{ mount {{ data.img /a ext4 }} }}\nhost b {{ mount {{ {mount} }} }}\n")
     run = plan(project, "--platform", "uml")
     assert run.status in (2, 3) and words in run.err, run
+
+
+def test_kernel_files(plan, tmp_path):
+    """A program for User-Mode Linux, a bzImage for QEMU; each as it is, with the initramfs that is said, if any."""
+    uml = os.path.realpath(runner.need_program("linux.uml", "user-mode-linux"))
+    shutil.copy(uml, tmp_path / "my.uml")
+    image = bytearray(4096)
+    image[0x202:0x206] = b"HdrS"
+    (tmp_path / "bzImage").write_bytes(image)
+    (tmp_path / "ramdisk").write_bytes(b"x")
+    project = tmp_path / "p.kmln"
+    project.write_text("global { project p }\nhost a { platform uml; kernel ./my.uml }\nhost b { platform qemu; kernel bzImage }\n"
+                       "host c { platform qemu; kernel bzImage; ramdisk ramdisk }\nhost d { platform uml; kernel my.uml; ramdisk ramdisk }\n"
+                       "host e { platform uml; kernel linux }\n")
+    spawns = {a["node"]: a for a in json.loads(plan(project, "--format", "json", expect=0).out)["actions"]
+              if a["action"] == "spawn"}
+    words = {name: program(a["argv"]) for name, a in spawns.items()}
+    assert words["a"][0] == "/kmln/program" and not any(w.startswith("initrd=") for w in words["a"])
+    assert f"run /kmln/program: {tmp_path / 'my.uml'}" in spawns["a"]["sandbox"]
+    assert "initrd=/kmln/initramfs" in words["d"] and f"read /kmln/initramfs: {tmp_path / 'ramdisk'}" in spawns["d"]["sandbox"]
+    assert words["b"][words["b"].index("-kernel") + 1] == "/kmln/kernel" and "-initrd" not in words["b"]
+    append = words["b"][words["b"].index("-append") + 1]
+    assert append.startswith("root=/dev/vda rw") and "UUID=" not in append
+    assert "-initrd" in words["c"] and "root=UUID=" in words["c"][words["c"].index("-append") + 1]
+    assert words["e"][0] == uml
+
+
+def test_kernel_kit(plan, home, tmp_path):
+    """The name of a kit: copies of the image with other kernels are other copies."""
+    release = next(p.name for p in (home / "cache/kernels").iterdir() if not p.name.startswith("."))
+    project = tmp_path / "p.kmln"
+    project.write_text(f"global {{ project p }}\nhost a {{ kernel {release} }}\nhost b {{ }}\nhost c {{ kernel {release} }}\n")
+    actions = json.loads(plan(project, "--platform", "qemu", "--format", "json", expect=0).out)["actions"]
+    made = [a["path"] for a in actions if a["action"] == "prepare"]
+    over = {a["node"]: a["from"] for a in actions if a["action"] == "overlay"}
+    assert len(set(made)) == 2 and over["a"] == over["c"] != over["b"] and set(over.values()) == set(made)
+
+
+@pytest.mark.parametrize("line, place, words", [
+    ("platform uml; kernel bz", "2:31", "is a kernel for a PC"), ("platform qemu; kernel my.uml", "2:32", "takes a bzImage"),
+    ("kernel text", "2:17", "is no kernel"), ("kernel ./none", "2:17", "is not there"), ("kernel folder", "2:17", "is no kernel"),
+    ("platform uml; kernel 6.1.0-1", "2:31", "is its own kernel"), ("platform qemu; kernel 9.9.9", None, "no kernel 9.9.9"),
+    ("platform qemu; ramdisk text", "2:33", "needs the kernel that it is for")])
+def test_kernel_refused(plan, tmp_path, line, place, words):
+    shutil.copy(os.path.realpath(runner.need_program("linux.uml", "user-mode-linux")), tmp_path / "my.uml")
+    image = bytearray(4096)
+    image[0x202:0x206] = b"HdrS"
+    (tmp_path / "bz").write_bytes(image)
+    (tmp_path / "text").write_text("words\n")
+    (tmp_path / "folder").mkdir()
+    project = tmp_path / "p.kmln"
+    project.write_text(f"global {{ project p }}\nhost a {{ {line} }}\n")
+    run = plan(project)
+    assert run.status != 0 and words in run.err and (not place or f"p.kmln:{place}:" in run.err), run
 
 
 def test_internalswap(plan, tmp_path):
