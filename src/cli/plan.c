@@ -73,8 +73,8 @@ static struct shown *shown_at(struct show *show, const char *path)
 	return shown;
 }
 
-/* Longer than a screen, or it is shorter to show it. */
-#define WORTH_IT 1000
+/* Longer than half a screen, or it is shorter to show it. */
+#define WORTH_IT 600
 
 static void shorten(struct show *show, const char *host, struct kmln_edits *edits)
 {

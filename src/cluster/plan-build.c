@@ -54,7 +54,8 @@ static bool leads_outside(const struct kmln_host *host)
 		const struct kmln_switch *on = interface->on;
 
 		if (interface->tun_iface.text || interface->bridge.text ||
-			(!on && interface->switch_name.text))
+			(!on && interface->switch_name.text) ||
+			interface->gateway[KMLN_IPV4].given || interface->gateway[KMLN_IPV6].given)
 			return true;
 		if (on && (kmln_eq(on->uplink.text, "nat") || on->is_external || on->tap.text ||
 				  on->bridge.text))

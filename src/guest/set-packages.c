@@ -54,6 +54,9 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 
 	if (!set->settings->packages || !set->settings->packages[0])
 		return 0;
+	if (!set->facts->package_manager)
+		kmln_edits_note(
+			set->edits, "packages: the guest has no package manager that kmln knows");
 	kmln_buf_str(&text, "# written by kmln\nwant='");
 	for (const char *const *p = set->settings->packages; *p; p++)
 		kmln_buf_printf(&text, "%s%s", p == set->settings->packages ? "" : " ", *p);

@@ -97,6 +97,24 @@ def test_swap_file(guest, tmp_path, switch):
     assert any(line[:2] == ["/kmln.swap", "file"] and 4000 < int(line[2]) < 4096 for line in lines), lines
 
 
+def test_further_disk(guest, tmp_path, switch):
+    """A disk behind the root, as a cluster's machine has it (ubd1, only read), by the name of its filesystem."""
+    image, data = guests.copy(guest("busybox"), tmp_path / "guest.img"), tmp_path / "data.img"
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/word").write_text("carried over\n")
+    with open(data, "wb") as file:
+        file.truncate(4 << 20)
+    runner.run([runner.need_program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", tmp_path / "tree", "-L", "kmlndata", data],
+               expect=0)
+    before = data.read_bytes()
+    set_up(image, {"mounts": [{"device": "LABEL=kmlndata", "point": "/srv/d", "type": "ext4", "options": "ro"}],
+                   "startup": ["mount -a 2>>/log; cat /srv/d/word >>/log; touch /srv/d/x || echo only read >>/log", "poweroff"]})
+    with images.uml(image, f"{image}.log", "quiet", f"umid=further{os.getpid()}", f"ubd1rd={data}", memory="256M") as uml:
+        uml.wait(60)
+    assert content(image, "/log").splitlines()[-2:] == ["carried over", "only read"]
+    assert data.read_bytes() == before
+
+
 def repository(folder, image):
     """A repository of one package, which has one program, inside the guest."""
     tree = folder / "hello"
