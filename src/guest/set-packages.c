@@ -51,18 +51,21 @@ static void look(const struct kmln_set *set, struct kmln_strv *paths)
 static int plan(struct kmln_set *set, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf text = {0};
+	const size_t before = set->edits->count;
+	int r;
 
 	if (!set->settings->packages || !set->settings->packages[0])
 		return 0;
-	if (!set->facts->package_manager)
-		kmln_edits_note(
-			set->edits, "packages: the guest has no package manager that kmln knows");
 	kmln_buf_str(&text, "# written by kmln\nwant='");
 	for (const char *const *p = set->settings->packages; *p; p++)
 		kmln_buf_printf(&text, "%s%s", p == set->settings->packages ? "" : " ", *p);
 	kmln_buf_printf(&text, "'\n%s", body);
 	kmln_buf_str(&set->start, "/bin/sh " SCRIPT "\n");
-	return kmln_set_own_text(set, SCRIPT, &text, 0700, WHY, err);
+	r = kmln_set_own_text(set, SCRIPT, &text, 0700, WHY, err);
+	if (r == 0 && set->edits->count > before && !set->facts->package_manager)
+		kmln_edits_note(
+			set->edits, "packages: the guest has no package manager that kmln knows");
+	return r;
 }
 
 const struct kmln_setting kmln_set_packages = {"packages", look, plan};

@@ -87,14 +87,20 @@ static void add_quoted(struct kmln_buf *out, const char *word)
 		odd = odd || (unsigned char)*c < 0x20 || *c == 0x7f;
 	kmln_buf_str(out, odd ? "$'" : "'");
 	for (const unsigned char *c = (const unsigned char *)word; *c; c++) {
-		if (odd && (*c < 0x20 || *c == 0x7f))
+		const size_t run = odd ? 0 : strcspn((const char *)c, "'");
+
+		if (run) {
+			kmln_buf_add(out, c, run);
+			c += run - 1;
+		} else if (odd && (*c < 0x20 || *c == 0x7f)) {
 			kmln_buf_printf(out, "\\%03o", *c);
-		else if (odd && (*c == '\'' || *c == '\\'))
+		} else if (odd && (*c == '\'' || *c == '\\')) {
 			kmln_buf_printf(out, "\\%c", *c);
-		else if (*c == '\'')
+		} else if (*c == '\'') {
 			kmln_buf_str(out, "'\\''");
-		else
+		} else {
 			kmln_buf_add(out, c, 1);
+		}
 	}
 	kmln_buf_str(out, "'");
 }

@@ -163,11 +163,11 @@ void kmln_diff(
 
 bool kmln_is_text(const char *data, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)data[i];
+	static const bool none[256] = {
+		[0 ... 8] = true, [11] = true, [14 ... 26] = true, [28 ... 31] = true};
 
-		if (c < 0x20 && c != '\n' && c != '\t' && c != '\r' && c != '\f' && c != 0x1b)
+	for (size_t i = 0; i < size; i++)
+		if (none[(unsigned char)data[i]])
 			return false;
-	}
 	return true;
 }

@@ -334,6 +334,22 @@ def test_keys(plan, tmp_path):
     assert "authorized_keys" in out
 
 
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_thousand_hosts(home, tmp_path, command):
+    """On twenty switches: 64 MB are enough, since each host is planned, shown and forgotten."""
+    if b"__asan_init" in KMLN.read_bytes():
+        pytest.skip("the sanitizers' memory is not kmln's")
+    project = tmp_path / "p.kmln"
+    project.write_text("global { project p }\n" + "".join(f"switch s{i} {{ net 10.{i}.0.0/16 }}\n" for i in range(20))
+                       + "".join(f"host n{i} {{\n\tboot_order {i % 100}\n\tnetwork eth0 {{ switch s{i % 20} }}\n"
+                                 f"\tnetwork eth1 {{ switch s{(i + 1) % 20} }}\n\tstartup {{\n\t\techo {i}\n\t}}\n}}\n"
+                                 for i in range(1000)))
+    run = runner.run(["/usr/bin/time", "-f", "peak %M", KMLN, command, "-q", *(["--platform", "uml"] if command == "plan" else []),
+                      "-f", project], env={"KMLN_HOME": home}, expect=0, timeout=60)
+    assert int(run.err.rsplit("peak ", 1)[1]) < 64 * 1024
+    assert command == "validate" or run.out.count("\nspawn ") >= 1000 + 20
+
+
 def test_prepared(kmln, plan, home, tmp_path):
     """An image whose portable copy is there is not prepared again; all else is planned as before."""
     own = tmp_path / "home"
