@@ -55,17 +55,41 @@ void kmln_set_look(struct kmln_strv *paths, const char *path)
 	} while (*copy);
 }
 
+static int compare_files(const void *a, const void *b)
+{
+	const struct kmln_known_file *const *left = a, *const *right = b;
+
+	return strcmp((*left)->path, (*right)->path);
+}
+
+/* Asked for a hundred times for each guest, where hundreds of guests come from the same facts. */
+static const struct kmln_known_file *find_sorted(
+	struct kmln_set_memo *memo, const struct kmln_facts *facts, const char *path)
+{
+	const struct kmln_known_file key = {.path = path}, *wanted = &key;
+	const struct kmln_known_file **found;
+
+	if (memo->facts != facts || memo->file_count != facts->file_count) {
+		memo->facts = facts;
+		memo->file_count = facts->file_count;
+		memo->files =
+			kmln_pool_array(memo->pool, facts->file_count + 1, sizeof(*memo->files));
+		for (size_t i = 0; i < facts->file_count; i++)
+			memo->files[i] = &facts->files[i];
+		qsort(memo->files, memo->file_count, sizeof(*memo->files), compare_files);
+	}
+	found = bsearch(
+		&wanted, memo->files, memo->file_count, sizeof(*memo->files), compare_files);
+	return found ? *found : NULL;
+}
+
 const struct kmln_known_file *kmln_set_known(const struct kmln_set *set, const char *path)
 {
-	const size_t length = strlen(path);
-
-	/* asked for thousands of times in a large cluster, where nearly all paths begin alike */
-	for (size_t i = 0; i < set->facts->file_count; i++) {
-		const struct kmln_known_file *file = &set->facts->files[i];
-
-		if ((!file->length || file->length == length) && strcmp(file->path, path) == 0)
-			return file;
-	}
+	if (set->settings && set->settings->memo && set->edits)
+		return find_sorted(set->settings->memo, set->facts, path);
+	for (size_t i = 0; i < set->facts->file_count; i++)
+		if (strcmp(set->facts->files[i].path, path) == 0)
+			return &set->facts->files[i];
 	return NULL;
 }
 

@@ -73,6 +73,10 @@ struct kmln_set_memo {
 	bool checked; /* the hosts */
 	const char *before, *after; /* the text of /etc/hosts in the facts, and what it became */
 	size_t after_size;
+	/* What is known of these facts' files, by path. */
+	const struct kmln_facts *facts;
+	const struct kmln_known_file **files;
+	size_t file_count;
 };
 
 #define KMLN_SWAP_FILE "/kmln.swap"

@@ -58,7 +58,6 @@ struct kmln_known_file {
 	uint32_t mtime_ns;
 	const char *sum; /* SHA-256 of a regular file's content that is not in `data`, where
 			    kmln_inspect_sums() was asked for it; else NULL */
-	size_t length; /* of the path; 0: not counted */
 };
 #define KMLN_KNOWN_MAX (1u << 20)
 

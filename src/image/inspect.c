@@ -140,7 +140,6 @@ static void read_known(struct kmln_tree *tree, struct kmln_facts *facts, const c
 	struct kmln_stat st;
 
 	f->path = path;
-	f->length = strlen(path);
 	read_link(tree, facts->pool, f);
 	if (kmln_tree_resolve(tree, path, &real, &err) < 0) {
 		f->problem = kmln_pool_strdup(facts->pool, err.text);
