@@ -83,16 +83,13 @@ static int name_it(struct kmln_output *output, struct kmln_error *err)
 	}
 }
 
-int kmln_output_publish(struct kmln_output *output, bool force, struct kmln_error *err)
+int kmln_output_name(struct kmln_output *output, bool force, struct kmln_error *err)
 {
 	unsigned flags = force ? 0 : RENAME_NOREPLACE;
-	int r;
+	int r = link_free_name(output, force, err);
 
-	if (fsync(output->fd) < 0)
-		return kmln_fail_sys(err, errno, "%s", output->path);
-	r = link_free_name(output, force, err);
 	if (r)
-		return r < 0 ? r : kmln_sync_parent(output->path, err);
+		return r < 0 ? r : 0;
 	r = name_it(output, err);
 	if (r < 0)
 		return r;
@@ -104,7 +101,17 @@ int kmln_output_publish(struct kmln_output *output, bool force, struct kmln_erro
 	}
 	free(output->temp);
 	output->temp = NULL;
-	return kmln_sync_parent(output->path, err);
+	return 0;
+}
+
+int kmln_output_publish(struct kmln_output *output, bool force, struct kmln_error *err)
+{
+	int r;
+
+	if (fsync(output->fd) < 0)
+		return kmln_fail_sys(err, errno, "%s", output->path);
+	r = kmln_output_name(output, force, err);
+	return r < 0 ? r : kmln_sync_parent(output->path, err);
 }
 
 void kmln_output_drop(struct kmln_output *output)

@@ -20,6 +20,8 @@ int kmln_output_open(
 	const char *path, bool force, struct kmln_output *output, struct kmln_error *err);
 /* Syncs it and gives it its name; with `force` in the place of what has it. */
 int kmln_output_publish(struct kmln_output *output, bool force, struct kmln_error *err);
+/* The same without a sync, for many files that are synced together afterwards. */
+int kmln_output_name(struct kmln_output *output, bool force, struct kmln_error *err);
 void kmln_output_drop(struct kmln_output *output);
 
 #endif

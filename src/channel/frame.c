@@ -94,3 +94,40 @@ bool kmln_frame_take(struct kmln_frame_reader *reader, const char **data, size_t
 	};
 	return true;
 }
+
+size_t kmln_window_room(const struct kmln_window *window)
+{
+	uint32_t on_way = window->sent - window->taken;
+
+	if (!window->size)
+		return SIZE_MAX;
+	return on_way < window->size ? window->size - on_way : 0;
+}
+
+void kmln_window_sent(struct kmln_window *window, size_t size)
+{
+	window->sent += (uint32_t)size;
+}
+
+bool kmln_window_taken(struct kmln_window *window, uint32_t taken)
+{
+	if (taken - window->taken > window->sent - window->taken)
+		return false;
+	window->taken = taken;
+	return true;
+}
+
+/* Also without a window the other side learns how far one is. */
+#define UNBOUND 65536u
+
+bool kmln_window_take(struct kmln_window_reader *reader, size_t size)
+{
+	uint32_t limit = reader->size ? reader->size : UNBOUND;
+
+	reader->taken += (uint32_t)size;
+	/* half of it, rounded down: with a window of one byte each byte is acknowledged */
+	if (reader->taken - reader->told < limit / 2 || reader->taken == reader->told)
+		return false;
+	reader->told = reader->taken;
+	return true;
+}

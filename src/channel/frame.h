@@ -58,4 +58,31 @@ struct kmln_frame_reader {
  */
 bool kmln_frame_take(struct kmln_frame_reader *reader, const char **data, size_t *size);
 
+/*
+ * The window of a line that stalls for good when it is flooded: the sender's end. Bytes of frames,
+ * heads included, not frames, are counted; both counts run over at 2^32. Zeroed but for the size.
+ */
+struct kmln_window {
+	uint32_t size; /* bytes that may be on the way; 0: as many as one likes */
+	uint32_t sent; /* bytes, all in all */
+	uint32_t taken; /* of these, acknowledged */
+};
+
+/* How many bytes may be sent now. */
+size_t kmln_window_room(const struct kmln_window *window);
+/* So many were: not more than there was room for. */
+void kmln_window_sent(struct kmln_window *window, size_t size);
+/* The number of an ACK frame. False: more than was ever sent, so that the line must start anew. */
+bool kmln_window_taken(struct kmln_window *window, uint32_t taken);
+
+/* The receiver's end. Zeroed but for the size, which is the sender's. */
+struct kmln_window_reader {
+	uint32_t size;
+	uint32_t taken; /* bytes, all in all; what an ACK frame says */
+	uint32_t told; /* as the last ACK frame said */
+};
+
+/* So many bytes were taken off the line. True: an ACK frame is due, and counts as sent. */
+bool kmln_window_take(struct kmln_window_reader *reader, size_t size);
+
 #endif

@@ -16,6 +16,9 @@ extern const struct kmln_command kmln_command_validate, kmln_command_fmt, kmln_c
 	kmln_command_words;
 extern const struct kmln_command kmln_command_confine;
 
+extern const struct kmln_command kmln_command_build, kmln_command_list, kmln_command_remove,
+	kmln_command_end;
+
 extern const struct kmln_command kmln_command_export, kmln_command_graph;
 
 #endif

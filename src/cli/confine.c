@@ -16,7 +16,7 @@ static const struct kmln_opt no_opts[] = {KMLN_OPT_END};
 
 const struct kmln_command kmln_command_confine = {
 	.name = "_confine",
-	.args = "[--run|--read|--write|--device|--new PATH]... -- PROGRAM [ARGS]",
+	.args = "[--run|--read|--write|--device|--new PATH]... [--channels N] -- PROGRAM [ARGS]",
 	.summary = "Become a program that has only these rights",
 	.opts = no_opts,
 	.min_args = 2,

@@ -76,11 +76,30 @@ int kmln_project_find(struct kmln_pool *pool, const char *file, const char *argu
 		err, KMLN_EUSAGE, "no project file (*.kmln) here or above; -f FILE names one");
 }
 
+/* A host that was built of it stands on a copy, and needs it no more. */
+static bool was_built_of(struct kmln_loaded *loaded, const char *image)
+{
+	KMLN_STRV struct kmln_strv hosts = {0};
+	struct kmln_store store;
+	struct kmln_built built;
+	struct kmln_error err;
+
+	if (kmln_store_init(&store, loaded->pool, loaded->model->project, &err) < 0 ||
+		kmln_store_hosts(&store, &hosts, &err) < 0)
+		return false;
+	for (size_t i = 0; i < hosts.count; i++)
+		if (kmln_built_read(&store, hosts.items[i], &built, &err) > 0 &&
+			kmln_eq(built.name, image))
+			return true;
+	return false;
+}
+
 static bool has_image(void *data, const char *name, bool is_template)
 {
 	struct kmln_loaded *loaded = data;
 
-	return kmln_image_find(loaded->pool, loaded->folder, name, is_template);
+	return kmln_image_find(loaded->pool, loaded->folder, name, is_template) ||
+	       was_built_of(loaded, name);
 }
 
 static bool has_file(void *data, const char *name)
@@ -117,12 +136,28 @@ static bool has_platform(void *data, const char *name, const char **why)
 	return probe.usable;
 }
 
-int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *argument,
-	bool allow_include, bool here, struct kmln_error *err)
+/* loaded->path; its relative paths are from loaded->folder on. */
+static int load(struct kmln_loaded *loaded, bool allow_include, bool here, struct kmln_error *err)
 {
 	const struct kmln_read_options options = {.allow_include = allow_include};
 	const struct kmln_surroundings surroundings = {
 		loaded, has_image, has_platform, has_file, kernel_misfit};
+	int r;
+
+	loaded->report.pool = loaded->pool;
+	loaded->syntax = kmln_syntax_new(loaded->pool);
+	r = kmln_project_read(loaded->path, &options, loaded->syntax, &loaded->report, err);
+	if (r < 0)
+		return r;
+	loaded->model = kmln_project_resolve(loaded->pool, loaded->syntax, &loaded->report);
+	if (here)
+		kmln_project_check_here(loaded->model, &surroundings, &loaded->report);
+	return 0;
+}
+
+int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *argument,
+	bool allow_include, bool here, struct kmln_error *err)
+{
 	const char *slash;
 	int r;
 
@@ -133,15 +168,7 @@ int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *
 	slash = strrchr(loaded->path, '/');
 	loaded->folder = kmln_pool_memdup(
 		loaded->pool, loaded->path, slash ? (size_t)(slash - loaded->path) + 1 : 0);
-	loaded->report.pool = loaded->pool;
-	loaded->syntax = kmln_syntax_new(loaded->pool);
-	r = kmln_project_read(loaded->path, &options, loaded->syntax, &loaded->report, err);
-	if (r < 0)
-		return r;
-	loaded->model = kmln_project_resolve(loaded->pool, loaded->syntax, &loaded->report);
-	if (here)
-		kmln_project_check_here(loaded->model, &surroundings, &loaded->report);
-	return 0;
+	return load(loaded, allow_include, here, err);
 }
 
 void kmln_project_complain(struct kmln_report *report)
@@ -162,13 +189,53 @@ int kmln_project_write(
 	return 0;
 }
 
+static int accept(struct kmln_loaded *loaded, struct kmln_error *err)
+{
+	kmln_project_complain(&loaded->report);
+	return kmln_report_result(&loaded->report, loaded->syntax->sources[0]->name, err);
+}
+
 int kmln_project_load_valid(struct kmln_loaded *loaded, const char *file, const char *argument,
 	bool allow_include, bool here, struct kmln_error *err)
 {
 	int r = kmln_project_load(loaded, file, argument, allow_include, here, err);
 
+	return r < 0 ? r : accept(loaded, err);
+}
+
+static int load_built(struct kmln_loaded *loaded, const char *project, struct kmln_error *err)
+{
+	struct kmln_origin origin;
+	int r;
+
+	loaded->pool = kmln_pool_new();
+	r = kmln_store_init(&loaded->store, loaded->pool, project, err);
+	if (r == 0)
+		r = kmln_origin_read(&loaded->store, &origin, err);
+	if (r == 0)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"no project %s was built here; `kmln list` shows those that were", project);
 	if (r < 0)
 		return r;
-	kmln_project_complain(&loaded->report);
-	return kmln_report_result(&loaded->report, loaded->syntax->sources[0]->name, err);
+	loaded->path = origin.file;
+	loaded->folder = origin.folder;
+	r = load(loaded, false, false, err);
+	return r < 0 ? r : accept(loaded, err);
+}
+
+int kmln_project_choose(struct kmln_loaded *loaded, const char *file, const char *project,
+	const char *argument, bool allow_include, struct kmln_error *err)
+{
+	int r;
+
+	if (project && (file || argument))
+		return kmln_fail(err, KMLN_EUSAGE,
+			"-p %s names a project, and %s its file: one of them", project,
+			file ? file : argument);
+	if (project)
+		return load_built(loaded, project, err);
+	r = kmln_project_load_valid(loaded, file, argument, allow_include, true, err);
+	if (r < 0)
+		return r;
+	return kmln_store_init(&loaded->store, loaded->pool, loaded->model->project, err);
 }

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cli/cli.h"
+#include "cluster/store.h"
 #include "project/model.h"
 #include "project/read.h"
 #include "project/report.h"
@@ -22,6 +23,15 @@
 			offsetof(type, allow_include), NULL \
 	}
 
+/* The same and -p PROJECT, for every command about a project that lives on this host. */
+#define KMLN_OPT_CLUSTER(type) \
+	KMLN_OPT_PROJECT(type), \
+	{ \
+		"project", 'p', KMLN_OPT_TEXT, "PROJECT", \
+			"a project that was built here, by its name, as it was built", \
+			offsetof(type, project), NULL \
+	}
+
 /* A project that has been read and resolved. Zeroed before; ends with kmln_loaded_fini(). */
 struct kmln_loaded {
 	struct kmln_pool *pool;
@@ -30,6 +40,7 @@ struct kmln_loaded {
 	struct kmln_syntax *syntax;
 	struct kmln_report report;
 	struct kmln_model *model; /* NULL only where reading failed */
+	struct kmln_store store; /* of kmln_project_choose(): where it lives on this host */
 };
 #define KMLN_LOADED KMLN_CLEANUP(kmln_loaded_fini)
 void kmln_loaded_fini(struct kmln_loaded *loaded);
@@ -52,6 +63,14 @@ int kmln_project_load(struct kmln_loaded *loaded, const char *file, const char *
  * there are errors. */
 int kmln_project_load_valid(struct kmln_loaded *loaded, const char *file, const char *argument,
 	bool allow_include, bool here, struct kmln_error *err);
+
+/*
+ * For commands with KMLN_OPT_CLUSTER: a project without mistakes, from its file as above, or by the
+ * name under which it was built (KMLN_EUSAGE where none was). Images of hosts that are built need
+ * not be there any more.
+ */
+int kmln_project_choose(struct kmln_loaded *loaded, const char *file, const char *project,
+	const char *argument, bool allow_include, struct kmln_error *err);
 
 /* Shows the mistakes on stderr, in colour on a terminal unless NO_COLOR is set. */
 void kmln_project_complain(struct kmln_report *report);

@@ -18,6 +18,7 @@ struct kmln_base {
 	const char *path; /* absolute, without links */
 	const char *prepared; /* that copy, a raw disk in kmln's cache, made once */
 	const char *kernel; /* the kit that is put into it; NULL: chosen */
+	bool missing; /* it is to be made; what is known of it is foreseen */
 	struct kmln_edits edits; /* that make it of the image; none where it is there */
 	struct kmln_facts *facts; /* of the copy */
 	uint64_t size; /* of the copy, bytes */
@@ -26,6 +27,8 @@ struct kmln_base {
 /* A host where it lives. */
 struct kmln_placed {
 	const struct kmln_host *host;
+	const struct kmln_built *built; /* what it was built from; NULL: it is not, or all is new */
+	bool outdated; /* its image has changed since its disk was made on a copy of it */
 	const struct kmln_platform *platform;
 	const char *why; /* that platform, for people */
 	const struct kmln_base *base;
@@ -59,13 +62,26 @@ struct kmln_cluster {
 void kmln_cluster_fini(struct kmln_cluster *cluster);
 
 struct kmln_shared; /* host-settings.h */
+struct kmln_store; /* store.h */
+struct kmln_built;
 
 struct kmln_cluster_wish {
 	const char *platform; /* for hosts that leave it open (`platform auto`); NULL: decided here
 			       */
 	const char *folder; /* of the project file, where relative paths of images begin */
 	bool unconfined;
+	/*
+	 * Where the project may have been built: what was decided then stays, and hosts stay on the
+	 * copies of images that they were built on, whatever has become of the images. NULL: all is
+	 * looked at as if for the first time.
+	 */
+	const struct kmln_store *store;
+	bool replatform; /* platforms are decided anew */
+	bool replace; /* disks may be made anew, on images as they are now */
 };
+
+/* What a host wishes for its platform, as the file has it: "auto", "uml" ... */
+const char *kmln_wish_name(enum kmln_platform_wish wish);
 
 /*
  * Looks at images and host. KMLN_ELACK where a host's platform or a program that is needed is not

@@ -14,7 +14,7 @@
 
 /*
  * The process that keeps the node of this folder; 0 where none does. It is the kernel's answer: the
- * holder of the node's lock.
+ * holder of the node's lock (1 where that one has no number in our PID namespace).
  */
 pid_t kmln_node_keeper(const char *folder);
 /*
@@ -35,7 +35,7 @@ struct kmln_control {
 #define KMLN_CONTROL_NONE ((struct kmln_control){.fd = -1})
 #define KMLN_CONTROL KMLN_CLEANUP(kmln_control_close)
 
-/* KMLN_ENO where no node lives in that folder. */
+/* Fills *control; KMLN_ENO where no node lives in that folder. */
 int kmln_control_open(struct kmln_control *control, const char *folder, struct kmln_error *err);
 void kmln_control_close(struct kmln_control *control);
 
@@ -53,6 +53,13 @@ int kmln_control_flush(struct kmln_control *control, struct kmln_error *err);
  */
 int kmln_control_take(
 	struct kmln_control *control, struct kmln_frame *frame, struct kmln_error *err);
+
+/* What a CLOSE frame of the answering side says: *answer is its `return`, the caller's; its `error`
+ * becomes err. */
+int kmln_control_answer(
+	const struct kmln_frame *frame, struct kmln_json **answer, struct kmln_error *err);
+/* The errno value of a name ("ENOENT"); EIO for one that is not known, and for NULL. */
+int kmln_control_code(const char *name);
 
 /*
  * One question, one answer: *answer is the member `return` of the CLOSE frame's, the caller's. An

@@ -17,6 +17,7 @@
 #include "cluster/further.h"
 #include "cluster/host-settings.h"
 #include "cluster/kernel.h"
+#include "cluster/store.h"
 #include "convert/foresee.h"
 #include "image/ext.h"
 #include "image/inspect.h"
@@ -31,7 +32,7 @@ struct look {
 	struct kmln_cluster *cluster;
 	struct kmln_settings all; /* of the hosts of the base that is looked at */
 	const struct kmln_cluster_wish *wish;
-	struct kmln_names bases; /* by the names that the project gives them */
+	struct kmln_names images; /* struct image, by the names that the project gives them */
 	struct kmln_probe probes[8]; /* in the order of kmln_platforms */
 	bool probed[8];
 	struct kmln_names disks; /* that hosts mount, by their paths */
@@ -111,27 +112,63 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 		.unchecked = true,
 	};
 
-	return kmln_foresee(&job, &base->edits, &base->facts, look_further, look, err);
+	return kmln_foresee(
+		&job, &kmln_base_settings, &base->edits, &base->facts, look_further, look, err);
 }
 
-static int look_at_base(struct look *look, const char *path, const char *kernel,
-	struct kmln_base **found, struct kmln_error *err)
+/* An image as a project names it. */
+struct image {
+	const char *path; /* absolute, without links; NULL: it is not there */
+	const char *prepared; /* the copy of it as it is now */
+	const char *kernel; /* the kit in that copy; NULL: chosen */
+};
+
+/* The image of this name, looked for once for each kernel that it is to have. */
+static int look_at_image(struct look *look, const struct kmln_host *host,
+	const struct image **found, struct kmln_error *err)
 {
-	struct kmln_cluster *cluster = look->cluster;
-	struct kmln_base *base = kmln_pool_alloc(cluster->pool, sizeof(*base));
+	struct kmln_pool *pool = look->cluster->pool;
+	const char *name = host->root->text, *path;
+	const char *kernel = kmln_kernel_kit(host, look->wish->folder, pool);
+	const char *key = kernel ? kmln_pool_printf(pool, "%s\n%s", name, kernel) : name;
+	struct image *image = kmln_names_find(&look->images, key, strlen(key));
 	char real[PATH_MAX];
 	struct stat st;
 
-	if (!realpath(path, real) || stat(real, &st) < 0)
-		return kmln_fail_sys(err, errno, "%s", path);
-	base->path = kmln_pool_strdup(cluster->pool, real);
+	if (!image) {
+		image = kmln_pool_alloc(pool, sizeof(*image));
+		path = kmln_image_find(pool, look->wish->folder, name, host->root_is_template);
+		if (path && (!realpath(path, real) || stat(real, &st) < 0))
+			return kmln_fail_sys(err, errno, "%s", path);
+		if (path) {
+			image->path = kmln_pool_strdup(pool, real);
+			image->prepared = prepared_path(pool, real, &st, kernel);
+			image->kernel = kernel;
+		}
+		kmln_names_add(&look->images, key, strlen(key), image);
+	}
+	*found = image;
+	return 0;
+}
+
+/* The base that is this copy. */
+static struct kmln_base *base_of(
+	struct look *look, const char *path, const char *prepared, const char *kernel)
+{
+	struct kmln_cluster *cluster = look->cluster;
+	struct kmln_base *base;
+
+	for (size_t i = 0; i < cluster->base_count; i++)
+		if (kmln_eq(cluster->bases[i]->prepared, prepared))
+			return cluster->bases[i];
+	base = kmln_pool_alloc(cluster->pool, sizeof(*base));
+	base->path = path;
+	base->prepared = prepared;
 	base->kernel = kernel;
-	base->prepared = prepared_path(cluster->pool, real, &st, kernel);
 	kmln_edits_init(&base->edits, cluster->pool);
 	*(struct kmln_base **)kmln_pool_append(
 		cluster->pool, &cluster->bases, &cluster->base_count, sizeof(base)) = base;
-	*found = base;
-	return 0;
+	return base;
 }
 
 /* Once it is known who uses it. */
@@ -145,8 +182,9 @@ static int read_base(struct look *look, struct kmln_shared *shared, struct kmln_
 
 	if (r < 0)
 		return r;
-	r = access(base->prepared, R_OK) == 0 ? read_prepared(look, base, err)
-					      : foresee(look, base, err);
+	look->all.agent = true;
+	base->missing = access(base->prepared, R_OK) < 0;
+	r = base->missing ? foresee(look, base, err) : read_prepared(look, base, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", base->path);
 	/* it grows where the kernel has no room */
@@ -166,33 +204,51 @@ static uint64_t disk_size(const struct kmln_host *host, const struct kmln_base *
 	return base->size + (base->facts->table ? 0 : host->internalswap.number);
 }
 
+/*
+ * A disk that was made stays on the copy it was made on: a changed image, or one that is gone, is
+ * the matter of new disks.
+ */
+static bool stays(
+	const struct look *look, const struct kmln_placed *placed, const struct image *image)
+{
+	const struct kmln_built *built = placed->built;
+
+	if (!built || look->wish->replace)
+		return false;
+	return image->path ? kmln_eq(built->image, image->path)
+			   : kmln_eq(built->name, placed->host->root->text);
+}
+
 static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_error *err)
 {
 	const struct kmln_host *host = placed->host;
-	const char *name = host->root->text;
-	struct kmln_pool *pool = look->cluster->pool;
-	const char *kernel = kmln_kernel_kit(host, look->wish->folder, pool), *path;
-	const char *key = kernel ? kmln_pool_printf(pool, "%s\n%s", name, kernel) : name;
-	struct kmln_base *base = kmln_names_find(&look->bases, key, strlen(key));
-	int r = 0;
+	const struct kmln_built *built = placed->built;
+	const struct image *image = NULL;
+	int r;
 
 	if (host->root == &host->filesystem)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"host %s: a disk of its own (filesystem %s) is not supported yet: image makes "
 			"an overlay over it",
-			host->name.text, name);
-	if (!base) {
-		path = kmln_image_find(
-			look->cluster->pool, look->wish->folder, name, host->root_is_template);
-		if (!path)
-			return kmln_fail(err, KMLN_EINVALID, "host %s: there is no image %s",
-				host->name.text, name);
-		r = look_at_base(look, path, kernel, &base, err);
-		if (r == 0)
-			kmln_names_add(&look->bases, key, strlen(key), base);
+			host->name.text, host->root->text);
+	r = look_at_image(look, host, &image, err);
+	if (r < 0)
+		return r;
+	if (stays(look, placed, image)) {
+		if (access(built->prepared, R_OK) < 0)
+			return kmln_fail_sys(err, errno,
+				"host %s: its disk stands on %s (without it only --replace helps, "
+				"which makes the disk anew)",
+				host->name.text, built->prepared);
+		placed->outdated = image->path && !kmln_eq(image->prepared, built->prepared);
+		placed->base = base_of(look, built->image, built->prepared, NULL);
+		return 0;
 	}
-	placed->base = base;
-	return r;
+	if (!image->path)
+		return kmln_fail(err, KMLN_EINVALID, "host %s: there is no image %s",
+			host->name.text, host->root->text);
+	placed->base = base_of(look, image->path, image->prepared, image->kernel);
+	return 0;
 }
 
 /* ---- platforms ---- */
@@ -247,27 +303,53 @@ static int choose(
 	return 0;
 }
 
+static const char *const wishes[] = {
+	[KMLN_WISH_AUTO] = "auto",
+	[KMLN_WISH_UML] = "uml",
+	[KMLN_WISH_KVM] = "kvm",
+	[KMLN_WISH_QEMU] = "qemu",
+	[KMLN_WISH_XEN] = "xen",
+	[KMLN_WISH_CONTAINER] = "container",
+};
+
+const char *kmln_wish_name(enum kmln_platform_wish wish)
+{
+	return wishes[wish];
+}
+
 static int decide(struct look *look, struct kmln_placed *placed, struct kmln_error *err)
 {
-	static const char *const names[] = {
-		[KMLN_WISH_UML] = "uml",
-		[KMLN_WISH_KVM] = "kvm",
-		[KMLN_WISH_QEMU] = "qemu",
-		[KMLN_WISH_XEN] = "xen",
-		[KMLN_WISH_CONTAINER] = "container",
-	};
 	const struct kmln_host *host = placed->host;
+	const struct kmln_built *built = look->wish->replatform ? NULL : placed->built;
 	const char *name = look->wish->platform;
 
 	placed->why = "as asked for";
-	if (host->wish != KMLN_WISH_AUTO) {
-		name = names[host->wish];
+	if (built && kmln_eq(built->wish, wishes[host->wish]) &&
+		kmln_platform_find(built->platform)) {
+		name = built->platform;
+		placed->why = built->why;
+	} else if (host->wish != KMLN_WISH_AUTO) {
+		name = wishes[host->wish];
 		placed->why = "the file says so";
 	} else if (!name && choose(look, placed, &name, err) < 0) {
 		return -err->code;
 	}
 	placed->platform = kmln_platform_find(name);
 	return 0;
+}
+
+/* What was decided when it was built. */
+static int remember(struct look *look, struct kmln_placed *placed, struct kmln_error *err)
+{
+	struct kmln_built *built;
+	int r;
+
+	if (!look->wish->store)
+		return 0;
+	built = kmln_pool_alloc(look->cluster->pool, sizeof(*built));
+	r = kmln_built_read(look->wish->store, placed->host->name.text, built, err);
+	placed->built = r > 0 ? built : NULL;
+	return r < 0 ? r : 0;
 }
 
 /* ---- programs ---- */
@@ -333,7 +415,7 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 	const struct kmln_cluster_wish *wish, struct kmln_shared *shared, struct kmln_pool *pool,
 	struct kmln_error *err)
 {
-	struct look look = {.cluster = cluster, .wish = wish, .bases = {.pool = pool}};
+	struct look look = {.cluster = cluster, .wish = wish, .images = {.pool = pool}};
 	int r = 0;
 
 	look.disks.pool = pool;
@@ -350,7 +432,9 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 		placed->host = model->hosts[i];
 		placed->memory = placed->host->memory.number;
 		placed->cpus = (unsigned)placed->host->cpus.number;
-		r = decide(&look, placed, err);
+		r = remember(&look, placed, err);
+		if (r == 0)
+			r = decide(&look, placed, err);
 		if (r == 0)
 			r = find_base(&look, placed, err);
 		if (r == 0)

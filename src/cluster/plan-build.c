@@ -19,11 +19,18 @@ const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln
 	return kmln_pool_printf(pool, "%s/hosts/%s/swap", cluster->folder, placed->host->name.text);
 }
 
+const char *kmln_transfer_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_pool *pool)
+{
+	return kmln_pool_printf(
+		pool, "%s/hosts/%s/transfer", cluster->folder, placed->host->name.text);
+}
+
 void kmln_plan_base(const struct kmln_base *base, struct kmln_actions *actions)
 {
 	struct kmln_action *action;
 
-	if (!base->edits.count)
+	if (!base->missing)
 		return;
 	action = kmln_actions_add(actions, KMLN_ACTION_PREPARE, "image");
 	action->path = base->prepared;
@@ -43,7 +50,14 @@ static int plan_size(
 		.size = placed->size,
 	};
 
-	return placed->size > placed->base->size ? kmln_edits_add(edits, &edit, err) : 0;
+	if (placed->size <= placed->base->size)
+		return 0;
+	if (placed->base->facts->table)
+		return kmln_fail(err, KMLN_EUSAGE,
+			"host %s: size: the image %s has partitions, and kmln makes the filesystem of a "
+			"bare image bigger only",
+			placed->host->name.text, placed->base->path);
+	return kmln_edits_add(edits, &edit, err);
 }
 
 /* As far as a project can say: what other people's switches and devices lead to is unknown. */

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "cluster/further.h"
+#include "cluster/store.h"
+#include "convert/direct.h"
 #include "guest/step.h"
 #include "image/nodes.h"
 #include "image/storage.h"
@@ -40,9 +42,19 @@ static struct kmln_spawn *add_spawn(
 	return spawn;
 }
 
-static void add_ready(struct kmln_actions *actions, const char *node, const char *when)
+/* `text` says it to people, `ready` to kmln-node. */
+static void add_ready(
+	struct kmln_actions *actions, const char *node, const char *text, const char *ready)
 {
-	kmln_actions_add(actions, KMLN_ACTION_READY, node)->text = when;
+	struct kmln_action *action = kmln_actions_add(actions, KMLN_ACTION_READY, node);
+
+	action->text = text;
+	action->ready = ready;
+}
+
+static const char *node_name(struct kmln_pool *pool, enum kmln_role role, const char *name)
+{
+	return kmln_pool_printf(pool, "%s-%s", kmln_role_name(role), name);
 }
 
 /* ---- networks ---- */
@@ -74,7 +86,7 @@ static struct net cable_net(const struct kmln_cluster *cluster, const struct kml
 	const struct kmln_interface *interface, struct kmln_pool *pool)
 {
 	struct net net = {.name = kmln_pool_printf(
-				  pool, "wire-%s-%s", host->name.text, interface->name.text)};
+				  pool, "wire-%s.%s", host->name.text, interface->name.text)};
 
 	net.host = kmln_pool_printf(pool, "%s/%s", cluster->runtime, net.name);
 	return net;
@@ -91,8 +103,8 @@ static const char *share_net(
 }
 
 /* A device of the host's, which its machine opens as the user for whom it was made. */
-static void add_tap(struct kmln_actions *actions, struct kmln_sandbox *sandbox, const char *node,
-	const char *name, const char *why)
+static struct kmln_action *add_tap(struct kmln_actions *actions, struct kmln_sandbox *sandbox,
+	const char *node, const char *name, const char *why)
 {
 	struct kmln_action *action = kmln_actions_add(actions, KMLN_ACTION_TAP, node);
 
@@ -100,6 +112,7 @@ static void add_tap(struct kmln_actions *actions, struct kmln_sandbox *sandbox, 
 	action->why = why;
 	sandbox->host_network = true;
 	kmln_sandbox_share_as_is(sandbox, "/dev/net/tun", KMLN_ACCESS_DEVICE);
+	return action;
 }
 
 /* One of the project's, or (`sw` NULL) the private one at the end of an impaired cable. */
@@ -128,12 +141,14 @@ static void plan_switch(const struct kmln_cluster *cluster, const struct net *ne
 		add_tap(actions, &sandbox, node, tap,
 			sw->bridge.text ? kmln_pool_printf(actions->pool, "in the bridge %s",
 						  sw->bridge.text)
-					: "between the switch and the host");
+					: "between the switch and the host")
+			->tap_bridge = sw->bridge.text;
 		kmln_strv_adds(&argv, "-tap", tap, NULL);
 	}
 	kmln_sandbox_spawn(
 		&sandbox, &argv, NULL, actions, add_spawn(actions, KMLN_ACTION_SPAWN, node, why));
-	add_ready(actions, node, "sw/ctl can be connected to");
+	add_ready(actions, node, "sw/ctl can be connected to",
+		kmln_pool_printf(actions->pool, "socket %s/sw/ctl", net->host));
 }
 
 /* wirefilter holds packets up each way: milliseconds, per cent, bytes a second. */
@@ -145,8 +160,8 @@ static int plan_cable(const struct kmln_cluster *cluster, const struct kmln_host
 	const struct kmln_impairment *i = &interface->impairment;
 	const struct net end = cable_net(cluster, host, interface, pool);
 	const struct net main = switch_net(cluster, interface->on, pool);
-	const char *node =
-		kmln_pool_printf(pool, "wire %s.%s", host->name.text, interface->name.text);
+	const char *name = kmln_pool_printf(pool, "%s.%s", host->name.text, interface->name.text);
+	const char *node = node_name(pool, KMLN_ROLE_WIRE, name);
 	struct kmln_sandbox sandbox = walls(cluster, pool);
 	KMLN_STRV struct kmln_strv argv = {0};
 	const char *near_end, *far_end;
@@ -154,7 +169,7 @@ static int plan_cable(const struct kmln_cluster *cluster, const struct kmln_host
 	if (!cluster->programs.wirefilter)
 		return kmln_fail(err, KMLN_ELACK,
 			"wirefilter is not installed (Debian package vde-wirefilter)");
-	plan_switch(cluster, &end, NULL, kmln_pool_printf(pool, "end of %s", node),
+	plan_switch(cluster, &end, NULL, node_name(pool, KMLN_ROLE_END, name),
 		"an end for the impaired cable", actions);
 	near_end = share_net(&sandbox, &end, false, pool);
 	far_end = share_net(&sandbox, &main, interface->on->is_external, pool);
@@ -197,7 +212,7 @@ static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_sw
 	const struct kmln_model *model = cluster->model;
 	struct kmln_pool *pool = actions->pool;
 	const struct net net = switch_net(cluster, sw, pool);
-	const char *node = kmln_pool_printf(pool, "uplink %s", sw->name.text);
+	const char *node = node_name(pool, KMLN_ROLE_UPLINK, sw->name.text);
 	struct kmln_sandbox sandbox = walls(cluster, pool);
 	KMLN_STRV struct kmln_strv argv = {0};
 
@@ -222,7 +237,7 @@ static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_sw
 	}
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, actions,
 		add_spawn(actions, KMLN_ACTION_SPAWN, node, "the way out, and the forwards"));
-	add_ready(actions, node, "it says so");
+	add_ready(actions, node, "it says so", "words ready");
 }
 
 int kmln_plan_networks(
@@ -237,7 +252,7 @@ int kmln_plan_networks(
 
 		if (!sw->is_external)
 			plan_switch(cluster, &net, sw,
-				kmln_pool_printf(actions->pool, "switch %s", sw->name.text),
+				node_name(actions->pool, KMLN_ROLE_SWITCH, sw->name.text),
 				sw->is_hub ? "a hub" : "a switch", actions);
 	}
 	for (size_t i = 0; i < model->switch_count; i++)
@@ -253,23 +268,41 @@ int kmln_plan_networks(
 
 /* ---- machines ---- */
 
+/* Of the host's end of a tap, in the net that the machine's own address is of. */
+static const char *host_address(const struct kmln_interface *interface, struct kmln_pool *pool)
+{
+	struct kmln_ip ip;
+
+	if (!interface->tun_address.text || !kmln_ip_parse(interface->tun_address.text, &ip))
+		return NULL;
+	if (strchr(interface->tun_address.text, '/'))
+		return interface->tun_address.text;
+	return kmln_pool_printf(pool, "%s/%u", interface->tun_address.text,
+		interface->ip[ip.family].given ? interface->ip[ip.family].bits
+		: ip.family == KMLN_IPV4       ? 24
+					       : 64);
+}
+
 /* The tap that a bridge is to have of a machine is named by its card's address: 15 letters. */
 static void plug_tap(const struct kmln_host *host, const struct kmln_interface *interface,
 	struct kmln_sandbox *sandbox, struct kmln_card *card, struct kmln_actions *actions)
 {
 	struct kmln_pool *pool = actions->pool;
 	const unsigned char *mac = interface->mac;
+	struct kmln_action *tap;
 
 	card->link = KMLN_LINK_TAP;
 	card->to = interface->tun_iface.text ? interface->tun_iface.text
 					     : kmln_pool_printf(pool, "km%02x%02x%02x%02x%02x",
 						       mac[1], mac[2], mac[3], mac[4], mac[5]);
-	add_tap(actions, sandbox, host->name.text, card->to,
+	tap = add_tap(actions, sandbox, host->name.text, card->to,
 		interface->bridge.text
 			? kmln_pool_printf(pool, "in the bridge %s", interface->bridge.text)
 		: interface->tun_address.text ? kmln_pool_printf(pool, "the host's end has %s",
 							interface->tun_address.text)
 					      : "between the machine and the host");
+	tap->tap_bridge = interface->bridge.text;
+	tap->tap_address = host_address(interface, pool);
 }
 
 static int plug(const struct kmln_cluster *cluster, const struct kmln_host *host,
@@ -350,6 +383,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	struct kmln_pool *pool = actions->pool;
 	const char *name = placed->host->name.text;
 	const char *served = kmln_pool_printf(pool, "%s/disk-%s", cluster->runtime, name);
+	const char *quick = kmln_direct_uml_quick(placed->base->facts);
+	const char *alias = kmln_direct_alias(placed->base->facts, KMLN_UML_SERVED, pool);
 	const struct kmln_storage_disk disk = {
 		.layers = layers_of(cluster, placed, pool),
 		.size = placed->size,
@@ -371,6 +406,13 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 		launch->initramfs = kmln_sandbox_share(sandbox,
 			placed->ramdisk ? placed->ramdisk : cluster->uml_initramfs, "initramfs",
 			KMLN_ACCESS_READ);
+	launch->cmdline = kmln_pool_printf(pool, "%s%s", quick ? quick : "", alias ? alias : "");
+	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
+	 * files by their own names, and this one not by its */
+	if (sandbox->confined)
+		kmln_sandbox_share(sandbox, kmln_transfer_path(cluster, placed, pool), "transfer",
+			KMLN_ACCESS_WRITE);
+	sandbox->channels = 1;
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
 }
@@ -412,22 +454,31 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 	share_kernel(placed, sandbox, launch);
 	if (kmln_eq(placed->platform->name, "kvm"))
 		kmln_sandbox_share_as_is(sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
+	sandbox->channels = 2;
 	sandbox->shm = 64 * MIB;
 	return 0;
 }
 
-static const char *ready_when(const struct kmln_host *host, struct kmln_pool *pool)
+static void add_host_ready(const struct kmln_host *host, struct kmln_actions *actions)
 {
+	struct kmln_pool *pool = actions->pool;
 	const struct kmln_row *row = host->ready.count ? &host->ready.items[0] : NULL;
 	const char *kind = row ? row->cells[KMLN_READY_KIND].text : "agent";
 	const char *what =
 		row && row->count > KMLN_READY_WHAT ? row->cells[KMLN_READY_WHAT].text : NULL;
+	const char *node = host->name.text;
 
 	if (kmln_eq(kind, "port"))
-		return kmln_pool_printf(pool, "port %s can be connected to", what);
-	if (kmln_eq(kind, "console"))
-		return kmln_pool_printf(pool, "its console shows %s", what);
-	return kmln_eq(kind, "none") ? "it runs" : "its agent answers";
+		add_ready(actions, node,
+			kmln_pool_printf(pool, "port %s can be connected to", what),
+			kmln_pool_printf(pool, "port %s", what));
+	else if (kmln_eq(kind, "console"))
+		add_ready(actions, node, kmln_pool_printf(pool, "its console shows %s", what),
+			kmln_pool_printf(pool, "console %s", what));
+	else if (kmln_eq(kind, "none"))
+		add_ready(actions, node, "it runs", "none");
+	else
+		add_ready(actions, node, "its agent answers", "agent");
 }
 
 /* What it swaps on, then what it mounts, in the order that further.h counts in. */
@@ -465,6 +516,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 		.memory = placed->memory,
 		.cpus = placed->cpus,
 		.partition = placed->base->facts->root ? placed->base->facts->root->partition : 0,
+		.channel = true,
 		.run = kmln_sandbox_run(&sandbox),
 	};
 	struct kmln_spawn *spawn;
@@ -488,7 +540,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 		&sandbox, &argv, uml && sandbox.confined ? KMLN_SANDBOX_SHM : NULL, actions, spawn);
 	if (uml)
 		spawn->type_ahead = UML_TYPE_AHEAD;
-	add_ready(actions, name, ready_when(placed->host, pool));
+	add_host_ready(placed->host, actions);
 	return 0;
 }
 

@@ -16,6 +16,9 @@ const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln
 	struct kmln_pool *pool);
 const char *kmln_swap_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_pool *pool);
+/* Through which UML's guest and the host pass files. */
+const char *kmln_transfer_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_pool *pool);
 
 /* Its portable copy; nothing where it is there already. */
 void kmln_plan_base(const struct kmln_base *base, struct kmln_actions *actions);

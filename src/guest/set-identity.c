@@ -47,7 +47,7 @@ static int remove_keys(struct kmln_set *set, struct kmln_error *err)
 	static const char why[] = "it makes itself keys";
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < KMLN_COUNT(keys); i++) {
+	for (size_t i = 0; r == 0 && i < KMLN_COUNT(keys) && !set->settings->itself; i++) {
 		r = kmln_set_remove(set, key_path(set, i, ""), why, err);
 		if (r == 0)
 			r = kmln_set_remove(set, key_path(set, i, ".pub"), why, err);
@@ -60,7 +60,8 @@ static int remove_keys(struct kmln_set *set, struct kmln_error *err)
 
 static int plan(struct kmln_set *set, struct kmln_error *err)
 {
-	int r = set->settings->empty_machine_id ? empty_machine_id(set, err) : 0;
+	const bool empty = set->settings->empty_machine_id && !set->settings->itself;
+	int r = empty ? empty_machine_id(set, err) : 0;
 
 	return r == 0 && set->settings->new_host_keys ? remove_keys(set, err) : r;
 }

@@ -72,7 +72,7 @@ struct kmln_setting {
 
 extern const struct kmln_setting kmln_set_hostname, kmln_set_hosts, kmln_set_resolver,
 	kmln_set_users, kmln_set_keys, kmln_set_network, kmln_set_files, kmln_set_mounts,
-	kmln_set_modules, kmln_set_identity, kmln_set_scripts, kmln_set_swap_file,
+	kmln_set_modules, kmln_set_identity, kmln_set_agent, kmln_set_scripts, kmln_set_swap_file,
 	kmln_set_packages;
 
 /* ---- looking ---- */

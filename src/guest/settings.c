@@ -20,6 +20,7 @@ static const struct kmln_setting *const kinds[] = {
 	&kmln_set_modules,
 	&kmln_set_network,
 	&kmln_set_identity,
+	&kmln_set_agent,
 	&kmln_set_packages,
 	&kmln_set_scripts,
 };

@@ -109,8 +109,10 @@ struct kmln_settings {
 	const char *const *packages; /* installed by the guest itself when it has a network */
 	const char *const *modules; /* loaded at boot */
 	const char *const *startup, *const *shutdown; /* lines for the guest's shell, in order */
+	bool agent; /* kmln-agent, by which the host reaches it */
 	bool empty_machine_id; /* a copy of a guest makes itself another */
 	bool new_host_keys; /* ssh's are removed, and made anew when it boots */
+	bool itself; /* it has done these two already, or will: what it has is its own */
 };
 
 /* KMLN_EUSAGE for a value that cannot be what it is given for, or could end its line. */

@@ -201,6 +201,43 @@ struct kmln_device *kmln_device_memory(uint64_t size)
 	return &memory->device;
 }
 
+static int zeroes_read(struct kmln_device *device, void *data, size_t size, uint64_t offset,
+	struct kmln_error *err)
+{
+	(void)device;
+	(void)offset;
+	(void)err;
+	memset(data, 0, size);
+	return 0;
+}
+
+static int zeroes_extent(struct kmln_device *device, uint64_t offset, uint64_t *length, bool *data,
+	struct kmln_error *err)
+{
+	(void)device;
+	(void)offset;
+	(void)length;
+	(void)err;
+	*data = false;
+	return 0;
+}
+
+static const struct kmln_device_ops zeroes_ops = {
+	.name = "zeroes",
+	.read = zeroes_read,
+	.flush = memory_flush,
+	.extent = zeroes_extent,
+	.close = plain_close,
+};
+
+struct kmln_device *kmln_device_zeroes(uint64_t size)
+{
+	struct kmln_device *device = kmln_malloc(sizeof(*device));
+
+	*device = (struct kmln_device){.ops = &zeroes_ops, .size = size};
+	return device;
+}
+
 struct join_device {
 	struct kmln_device device;
 	struct kmln_part parts[];

@@ -65,6 +65,8 @@ void kmln_device_close(struct kmln_device **device);
 struct kmln_device *kmln_device_fd(int fd, uint64_t offset, uint64_t size, bool writable);
 /* Zeroed memory that can be written: what is put in front of or behind a disk. */
 struct kmln_device *kmln_device_memory(uint64_t size);
+/* Nothing but zeroes, which take no room: what lies behind a disk that is to grow. */
+struct kmln_device *kmln_device_zeroes(uint64_t size);
 
 /* A run of another device, which is borrowed and outlives the one that it becomes a part of. */
 struct kmln_part {

@@ -40,6 +40,10 @@ struct kmln_action_link {
 	const char *name, *target;
 };
 
+/* The first descriptor of a program that is a line to an agent, and how many there can be. */
+#define KMLN_CHANNEL 4
+#define KMLN_CHANNELS 2
+
 /* What SERVE and SPAWN start. Everything is in the pool of the actions. */
 struct kmln_spawn {
 	const char *const *argv; /* whole, confinement included; argv[0] is a path; NULL-ended */
@@ -54,6 +58,9 @@ struct kmln_spawn {
 	/* What is run, with the same environment, once the program has ended, however that was: it
 	 * takes away what outlives it. NULL-ended, or NULL. */
 	const char *const *ending;
+	/* Lines for an agent in the guest: descriptors from KMLN_CHANNEL on, at most KMLN_CHANNELS.
+	 */
+	unsigned channels;
 	/* Bytes that may be typed while the guest does not read them (run/typing.h); 0: any. */
 	size_t type_ahead;
 };
@@ -63,6 +70,8 @@ struct kmln_action {
 	const char *node;
 	const char *why; /* a few words for people, or NULL */
 	const char *text; /* EXPECT, SEND */
+	const char *ready; /* READY: what `text` says, as kmln-node takes it; see docs/life.md */
+	const char *tap_bridge, *tap_address; /* TAP: its bridge, the host's address; or NULL */
 	unsigned timeout; /* EXPECT, WAIT, ATTACH: seconds since the spawn; 0: no limit */
 	const struct kmln_spawn *spawn; /* SERVE, SPAWN */
 	const char *path, *from; /* host paths: PREPARE, OVERLAY, CREATE, EDIT */

@@ -41,6 +41,9 @@ struct kmln_card {
 	const char *to; /* VDE: the switch's folder; TAP: the device's name */
 };
 
+/* What the QEMU Guest Agent is reached by. */
+#define KMLN_AGENT_PORT "org.qemu.guest_agent.0"
+
 /*
  * A machine to be started. Paths are those inside its sandbox, all made by kmln: absolute, and
  * without blanks, commas and colons, which a launch refuses (KMLN_EUSAGE).
@@ -81,6 +84,9 @@ struct kmln_launch {
 	/* More words for the kernel, divided by blanks, behind kmln's own (root=, rw or ro, console
 	 * and the like; the last one of a kind counts); NULL: none. QEMU: only with a kernel. */
 	const char *cmdline;
+	/* Lines to an agent in the guest are the program's descriptors: 4 is UML's second serial
+	 * line, or a port of virtio named KMLN_AGENT_PORT; 5 is QEMU's second serial line. */
+	bool channel;
 	const char *name; /* Xen: of the domain, one word of our own */
 	const char *type; /* Xen: "pv" or "pvh" */
 	const char *run; /* a private writable folder. UML's control socket is kmln/mconsole in it;

@@ -117,6 +117,12 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 	add_cards(launch, argv);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);
+	/* a guest without the driver of the port has a serial line instead */
+	if (launch->channel)
+		kmln_strv_adds(argv, "-chardev", "socket,id=agent,fd=4", "-device",
+			"virtio-serial-pci", "-device",
+			"virtserialport,chardev=agent,name=" KMLN_AGENT_PORT, "-chardev",
+			"socket,id=line,fd=5", "-serial", "chardev:line", NULL);
 	if (launch->kernel)
 		add_kernel(launch, argv, writable);
 	return 0;

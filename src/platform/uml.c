@@ -93,7 +93,10 @@ static int uml_launch(
 	kmln_strv_printf(argv, "mem=%lluM", (unsigned long long)kmln_launch_mib(launch));
 	add_cards(launch, argv);
 	/* console 1 to 15 and further serial lines stay unconnected: no terminal windows */
-	kmln_strv_adds(argv, "ssl0=fd:0,fd:1", "con=none", "ssl=none", "console=ttyS0", NULL);
+	kmln_strv_add(argv, "ssl0=fd:0,fd:1");
+	if (launch->channel)
+		kmln_strv_add(argv, "ssl1=fd:4,fd:4");
+	kmln_strv_adds(argv, "con=none", "ssl=none", "console=ttyS0", NULL);
 	/* 256 old terminals, which nobody opens, would take half a second */
 	kmln_strv_add(argv, "pty.legacy_count=0");
 	/* a reboot ends the program, as in QEMU; the kernel's name for the machine is in `run` */

@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "run/console.h"
 #include "run/daemon.h"
+#include "run/judge.h"
 #include "run/process.h"
-#include "run/sandbox.h"
 #include "run/terminal.h"
 #include "run/typing.h"
 
@@ -228,58 +228,15 @@ static bool over(const struct machine *m)
 	       !m->to_user.size;
 }
 
-/* The last line of the program's own words, for an error. */
-static const char *last_words(const struct machine *m, struct kmln_buf *line)
-{
-	kmln_console_tail(&m->words, 1, line);
-	while (line->size && line->data[line->size - 1] == '\n')
-		line->data[--line->size] = '\0';
-	return line->size ? line->data : "no words";
-}
-
-/* A machine that never started: its walls, or what should have started behind them. */
-static int walls_failed(const struct machine *m, struct kmln_error *err)
-{
-	KMLN_BUF struct kmln_buf line = {0};
-	const char *words = last_words(m, &line);
-
-	if (m->walls.size)
-		return kmln_fail(err, EIO, "cannot be confined: %s", m->walls.data);
-	if (m->spawn->confined)
-		return kmln_sandbox_lack(words, err);
-	return kmln_fail(err, EIO, "cannot be started: %s", words);
-}
-
 /* What the end of the machine means: 0 for a good one. It must have ended or panicked. */
 static int judge(struct machine *m, struct kmln_error *err)
 {
-	KMLN_BUF struct kmln_buf line = {0};
-	const char *words = last_words(m, &line);
-	const char *panic = *m->console.panic ? m->console.panic : m->words.panic;
-	const char *locked = *m->console.locked ? m->console.locked : m->words.locked;
-	int status = kmln_process_end(&m->process);
-
-	if (!m->spawn->open && (!m->walls.size || !kmln_starts(m->walls.data, "ok\n")))
-		return walls_failed(m, err);
-	if (m->walls.size > 3)
-		return kmln_fail(err, EIO, "cannot be started: %s", m->walls.data + 3);
-	/* QEMU: Failed to get "write" lock; Failed to lock byte 100; and a question below that */
-	if (status && !*locked &&
-		(strstr(words, "\" lock") || strstr(words, "Failed to lock") ||
-			kmln_starts(words, "Is another process using")))
-		locked = words;
-	if (*locked)
-		return kmln_fail(err, EBUSY, "in use by another machine or program (%s)", locked);
-	if (*panic)
-		return kmln_fail(err, EIO, "the guest's kernel gave up: %s", panic);
-	if (m->words.text.size && strstr(m->words.text.data, "KVM internal error"))
-		return kmln_fail(err, EIO, "KVM cannot run this guest: KVM internal error");
-	if (status == 128 + SIGABRT)
-		return kmln_fail(err, EIO, "the machine's program aborted: %s", words);
-	if (status)
-		return kmln_fail(
-			err, EIO, "the machine's program ended with status %d: %s", status, words);
-	return 0;
+	return kmln_judge(&(struct kmln_ending){.spawn = m->spawn,
+				  .walls = &m->walls,
+				  .console = &m->console,
+				  .words = &m->words,
+				  .status = kmln_process_end(&m->process)},
+		err);
 }
 
 /*

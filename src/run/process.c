@@ -14,21 +14,25 @@
 
 #include "run/sandbox.h"
 
+/* Descriptors that a program has at most. */
+#define DESCRIPTORS (KMLN_CHANNEL + KMLN_CHANNELS)
+
 /* After fork: only what may be called there. Says on descriptor 2 why it failed. */
-_Noreturn static void become(const struct kmln_spawn *spawn, const char *folder, const int fds[4],
+_Noreturn static void become(const struct kmln_spawn *spawn, const char *folder, const int *fds,
 	pid_t parent, const sigset_t *mask)
 {
 	static const int ignored[] = {SIGPIPE, SIGINT, SIGQUIT, SIGHUP, SIGTERM};
-	int high[4];
+	const int count = KMLN_CHANNEL + (int)spawn->channels;
+	int high[DESCRIPTORS];
 
 	/* a session of its own: keys pressed at the terminal are no signals for it */
 	setsid();
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < count; i++)
 		high[i] = fcntl(fds[i], F_DUPFD, 16);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < count; i++)
 		if (high[i] < 0 || dup2(high[i], i) < 0)
 			_exit(127);
-	close_range(4, ~0u, 0);
+	close_range((unsigned)count, ~0u, 0);
 	for (size_t i = 0; i < KMLN_COUNT(ignored); i++)
 		signal(ignored[i], SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
@@ -117,10 +121,31 @@ static int make_links(const struct kmln_spawn *spawn, const char *folder, struct
 	return 0;
 }
 
+static int open_channels(struct kmln_process *process, int *const theirs[], struct kmln_error *err)
+{
+	for (unsigned i = 0; i < process->spawn->channels; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return kmln_fail_sys(err, errno, "socketpair");
+		process->channels[i] = pair[0];
+		*theirs[i] = pair[1];
+		fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+static void close_channels(int channels[KMLN_CHANNELS])
+{
+	for (int i = 0; i < KMLN_CHANNELS; i++)
+		kmln_close_cleanup(&channels[i]);
+}
+
 int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *spawn,
 	const sigset_t *mask, struct kmln_error *err)
 {
 	int console[2], words[2], walls[2];
+	KMLN_FD int first_theirs = -1, second_theirs = -1;
 	KMLN_FD int console_theirs = -1, words_theirs = -1, walls_theirs = -1;
 	pid_t parent = getpid();
 	int r;
@@ -146,11 +171,14 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	fcntl(process->console, F_SETFL, O_NONBLOCK);
 	fcntl(process->words, F_SETFL, O_NONBLOCK);
 	fcntl(process->walls, F_SETFL, O_NONBLOCK);
+	if (open_channels(process, (int *const[]){&first_theirs, &second_theirs}, err) < 0)
+		return -err->code;
 	process->pid = fork();
 	if (process->pid == 0)
 		become(spawn, process->folder.path,
-			(int[]){console_theirs, console_theirs, words_theirs, walls_theirs}, parent,
-			mask);
+			(int[DESCRIPTORS]){console_theirs, console_theirs, words_theirs,
+				walls_theirs, first_theirs, second_theirs},
+			parent, mask);
 	if (process->pid < 0) {
 		process->pid = 0;
 		return kmln_fail_sys(err, errno, "fork");
@@ -191,6 +219,7 @@ void kmln_process_cleanup(struct kmln_process *process)
 	kmln_close_cleanup(&process->console);
 	kmln_close_cleanup(&process->words);
 	kmln_close_cleanup(&process->walls);
+	close_channels(process->channels);
 	kmln_close_cleanup(&process->lifeline);
 	kmln_private_cleanup(&process->folder);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The processes of one machine. It is started in a private folder with its console on descriptors
- * 0 and 1, its words on 2 and the status of its walls on 3, and with nothing else of ours.
+ * 0 and 1, its words on 2, the status of its walls on 3, lines to an agent from 4 on where it has
+ * such, and with nothing else of ours.
  *
  * No process of it outlives kmln, however kmln ends: the kernel ends the first one with kmln, and
  * its PID namespace ends the others. A keeper, which is a process that sleeps until kmln is gone,
@@ -25,14 +26,19 @@ struct kmln_process {
 	int console; /* our end, both ways */
 	int words; /* its standard error */
 	int walls; /* what stands in front of it tells here how far it came */
+	int channels[KMLN_CHANNELS]; /* our ends of its lines to an agent; -1: none */
 	struct kmln_private folder;
 	const struct kmln_spawn *spawn; /* borrowed */
 	pid_t keeper; /* 0: not started */
 	int lifeline; /* the keeper sees it close */
 };
 #define KMLN_PROCESS_NONE \
-	((struct kmln_process){ \
-		.pidfd = -1, .console = -1, .words = -1, .walls = -1, .lifeline = -1})
+	((struct kmln_process){.pidfd = -1, \
+		.console = -1, \
+		.words = -1, \
+		.walls = -1, \
+		.channels = {-1, -1}, \
+		.lifeline = -1})
 
 /* `mask` is the signal mask it starts with. */
 int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *spawn,

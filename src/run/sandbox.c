@@ -164,6 +164,10 @@ static void add_rules(const struct kmln_sandbox *s, struct kmln_strv *argv)
 {
 	if (s->host_network)
 		kmln_strv_add(argv, KMLN_SANDBOX_NETWORK);
+	if (s->channels) {
+		kmln_strv_add(argv, KMLN_SANDBOX_CHANNELS);
+		kmln_strv_printf(argv, "%u", s->channels);
+	}
 	kmln_strv_adds(argv, "--run", "/usr", NULL);
 	for (size_t i = 0; i < s->folder_count; i++)
 		if (!s->folders[i].target)
@@ -248,6 +252,7 @@ void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_st
 		.env = kmln_actions_words(actions, &env),
 		.sandbox = describe(sandbox, actions),
 		.confined = sandbox->confined,
+		.channels = sandbox->channels,
 	};
 	if (!sandbox->confined)
 		add_links(sandbox, actions, spawn);

@@ -45,6 +45,7 @@ struct kmln_sandbox {
 	bool owns_devices; /* the host's devices are ours: their modes could be changed */
 	struct kmln_share *shares;
 	size_t share_count;
+	unsigned channels; /* lines to an agent in the guest; see plan/actions.h */
 	uint64_t shm; /* bytes that may be stored in /dev/shm */
 };
 
@@ -98,6 +99,8 @@ int kmln_sandbox_lack(const char *cause, struct kmln_error *err);
 #define KMLN_SANDBOX_STATUS 3
 /* In front of these, for a program whose work is the host's network. */
 #define KMLN_SANDBOX_NETWORK "--network"
+/* Among these: how many descriptors behind the status pass. */
+#define KMLN_SANDBOX_CHANNELS "--channels"
 int kmln_sandbox_enter(int argc, char **argv, struct kmln_error *err);
 
 #endif

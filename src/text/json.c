@@ -121,6 +121,56 @@ const char *kmln_json_get(const struct kmln_json *object, const char *key)
 	return json_string_value(json_object_get((const json_t *)object, key));
 }
 
+const struct kmln_json *kmln_json_member(const struct kmln_json *object, const char *key)
+{
+	return (const struct kmln_json *)json_object_get((const json_t *)object, key);
+}
+
+int64_t kmln_json_integer(const struct kmln_json *object, const char *key, int64_t otherwise)
+{
+	const json_t *member = json_object_get((const json_t *)object, key);
+
+	return json_is_integer(member) ? json_integer_value(member) : otherwise;
+}
+
+bool kmln_json_true(const struct kmln_json *object, const char *key)
+{
+	return json_is_true(json_object_get((const json_t *)object, key));
+}
+
+size_t kmln_json_count(const struct kmln_json *array)
+{
+	return json_array_size((const json_t *)array);
+}
+
+const struct kmln_json *kmln_json_item(const struct kmln_json *array, size_t index)
+{
+	return (const struct kmln_json *)json_array_get((const json_t *)array, index);
+}
+
+const char *kmln_json_words(const struct kmln_json *value)
+{
+	return json_string_value((const json_t *)value);
+}
+
+struct kmln_json *kmln_json_copy(const struct kmln_json *value)
+{
+	return value ? made(json_deep_copy((const json_t *)value)) : made(json_null());
+}
+
+static int append(const char *bytes, size_t size, void *out)
+{
+	kmln_buf_add(out, bytes, size);
+	return 0;
+}
+
+void kmln_json_line(const struct kmln_json *value, struct kmln_buf *out)
+{
+	if (json_dump_callback((const json_t *)value, append, out,
+		    JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) < 0)
+		abort();
+}
+
 void kmln_json_free(struct kmln_json **value)
 {
 	json_decref((json_t *)*value);

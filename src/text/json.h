@@ -37,6 +37,22 @@ int kmln_json_parse(
 	const char *text, size_t size, struct kmln_json **object, struct kmln_error *err);
 /* A member that is a text, valid as long as the object; NULL where it is not there, or is none. */
 const char *kmln_json_get(const struct kmln_json *object, const char *key);
+/* A member of any kind, an object, a number ..., that belongs to the object; NULL where it is not.
+ */
+const struct kmln_json *kmln_json_member(const struct kmln_json *object, const char *key);
+/* A member that is a whole number; `otherwise` where it is not there, or is none. */
+int64_t kmln_json_integer(const struct kmln_json *object, const char *key, int64_t otherwise);
+/* True for a member that is true. */
+bool kmln_json_true(const struct kmln_json *object, const char *key);
+/* Members of an array, which belong to it; of anything else there are none. */
+size_t kmln_json_count(const struct kmln_json *array);
+const struct kmln_json *kmln_json_item(const struct kmln_json *array, size_t index);
+/* A value that is a text; NULL where it is none. */
+const char *kmln_json_words(const struct kmln_json *value);
+/* A copy of a value, without a parent; NULL gives null. */
+struct kmln_json *kmln_json_copy(const struct kmln_json *value);
+/* Appends the value on one line, without a newline. */
+void kmln_json_line(const struct kmln_json *value, struct kmln_buf *out);
 /* Frees a value that has no parent, and forgets it; NULL is fine. */
 void kmln_json_free(struct kmln_json **value);
 #define KMLN_JSON KMLN_CLEANUP(kmln_json_free)

@@ -160,6 +160,7 @@ static void read_settings(json_t *root, struct kmln_settings *s)
 		.modules = texts(root, "modules"),
 		.startup = texts(root, "startup"),
 		.shutdown = texts(root, "shutdown"),
+		.agent = yes(root, "agent"),
 		.empty_machine_id = yes(root, "empty_machine_id"),
 		.new_host_keys = yes(root, "new_host_keys"),
 	};

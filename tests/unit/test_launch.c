@@ -93,6 +93,10 @@ static void test_uml_vectors(void **state)
 	golden("uml", &l,
 		"linux.uml ubd0rd=/g/d root=/dev/ubda ro mem=64M ssl0=fd:0,fd:1 con=none ssl=none "
 		"console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/r");
+	l.channel = true;
+	golden("uml", &l,
+		"linux.uml ubd0rd=/g/d root=/dev/ubda ro mem=64M ssl0=fd:0,fd:1 ssl1=fd:4,fd:4 "
+		"con=none ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/r");
 }
 
 static void test_qemu_vectors(void **state)
@@ -122,6 +126,13 @@ static void test_qemu_vectors(void **state)
 		QEMU("tcg -cpu max") ",readonly=on -device virtio-rng-pci -kernel /g/vmlinuz "
 				     "-initrd /g/initrd -append root=/dev/vda1 ro console=ttyS0 "
 				     "panic=-1 quiet init=/x");
+	l = (struct kmln_launch){
+		.disk = "/g/disk.img", .memory = 512 * MIB, .run = "/g/run", .channel = true};
+	golden("kvm", &l,
+		QEMU("kvm -cpu host") " -device virtio-rng-pci -chardev socket,id=agent,fd=4 -device "
+				      "virtio-serial-pci -device virtserialport,chardev=agent,"
+				      "name=org.qemu.guest_agent.0 -chardev socket,id=line,fd=5 "
+				      "-serial chardev:line");
 }
 
 static void test_cards_and_disks(void **state)
