@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "base/sum.h"
 #include "cluster/build-parts.h"
+#include "cluster/further.h"
 #include "convert/in-place.h"
 #include "convert/opened.h"
 #include "guest/settings.h"
