@@ -12,6 +12,8 @@
 
 #define FILE_MAX (64u << 20)
 
+const struct kmln_settings kmln_base_settings = {.agent = true};
+
 void kmln_derived_uuid(
 	char text[KMLN_UUID_TEXT], const char *project, const char *host, const char *name)
 {
@@ -283,6 +285,7 @@ int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 		.shutdown = texts(pool, &host->shutdown),
 		.empty_machine_id = true,
 		.new_host_keys = true,
+		.agent = true,
 	};
 	set_users(host, pool, settings);
 	set_network(host, pool, settings);

@@ -105,7 +105,8 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 		.dry_run = true,
 	};
 
-	return kmln_foresee(&job, &base->edits, &base->facts, look_further, look, err);
+	return kmln_foresee(
+		&job, &kmln_base_settings, &base->edits, &base->facts, look_further, look, err);
 }
 
 /* An image as a project names it. */
@@ -168,6 +169,7 @@ static int read_base(struct look *look, struct kmln_shared *shared, struct kmln_
 
 	if (r < 0)
 		return r;
+	look->all.agent = true;
 	base->missing = access(base->prepared, R_OK) < 0;
 	r = base->missing ? foresee(look, base, err) : read_prepared(look, base, err);
 	if (r < 0)

@@ -243,6 +243,21 @@ int kmln_store_lock(
 		(int)holder, store->project);
 }
 
+void kmln_store_unlock(const struct kmln_store *store, int *fd)
+{
+	/* the lock goes before it is given up: who waits for it sees that, and makes another */
+	if (*fd >= 0 && !kmln_store_exists(store)) {
+		KMLN_STRV struct kmln_strv rest = {0};
+		struct kmln_error err;
+
+		if (list_names(store->folder, &rest, &err) == 0 && rest.count == 1) {
+			unlink(kmln_pool_printf(store->pool, "%s/lock", store->folder));
+			rmdir(store->folder);
+		}
+	}
+	kmln_close_cleanup(fd);
+}
+
 /* ---- what was built ---- */
 
 /* 1 and the object, or 0 where the file is not there. */

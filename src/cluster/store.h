@@ -61,6 +61,11 @@ int kmln_store_nodes(
 int kmln_store_lock(
 	const struct kmln_store *store, unsigned seconds, int *fd, struct kmln_error *err);
 
+/*
+ * Unlocks. Where nothing was ever built in it, and nothing is in it but the lock, the folder goes.
+ */
+void kmln_store_unlock(const struct kmln_store *store, int *fd);
+
 /* Where the project came from, for commands that know it by its name alone. */
 struct kmln_origin {
 	/* What it is read from: the copy of its file, or, where that includes files from elsewhere,

@@ -183,11 +183,10 @@ def test_prepared(kmln, plan, home, tmp_path):
                                expect=0).out)["actions"]
     first, *before = actions()
     assert first["action"] == "prepare"
-    os.makedirs(os.path.dirname(first["path"]))
-    kmln("convert", first["from"], "--to", "kvm", "--boot", "direct", "-o", first["path"],
-         env={"KMLN_HOME": own}, expect=0, timeout=120)
+    kmln("build", project, "--platform", "qemu", env={"KMLN_HOME": own}, expect=0, timeout=120)
     assert actions() == before
     # a broken one is said, and not taken
+    os.chmod(first["path"], 0o600)
     with open(first["path"], "r+b") as file:
         file.truncate(4096)
     run = plan(project, "--platform", "qemu", env={"KMLN_HOME": own})
