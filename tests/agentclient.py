@@ -268,6 +268,13 @@ def text(encoded):
 
 # --- machines
 
+def with_agent(image, **settings):
+    """Brings the agent into a guest as kmln does, with other settings (tests/unit/settings-tool.c)."""
+    tool = runner.BUILD / "tests/unit/settings-tool"
+    runner.run([tool, "apply", image], stdin=json.dumps({"agent": True, **settings}), expect=0)
+    return image
+
+
 class Machine:
     def __init__(self, child, agent, window, log):
         self.child, self.agent, self.window, self.log = child, agent, window, Path(log)
@@ -303,14 +310,15 @@ def _machine(argv, log, inherited, make, window):
         child.wait()
 
 
-def uml(image, log, *words, memory="64M"):
-    """User-Mode Linux on an image; the agent's line is its second serial line."""
+def uml(image, log, *words, memory="64M", behind=()):
+    """User-Mode Linux on an image; the agent's line is its second serial line. `behind`: a command that
+    runs it."""
     program = runner.need_program("linux.uml", "user-mode-linux")
     ours, theirs = socket.socketpair()
     number = theirs.fileno()
-    argv = [program, f"mem={memory}", f"ubd0={image}", "root=/dev/ubda", "rw", "con0=null,fd:1", "con=none",
+    argv = [*behind, program, f"mem={memory}", f"ubd0={image}", "root=/dev/ubda", "rw", "con0=null,fd:1", "con=none",
             "ssl=none", f"ssl1=fd:{number},fd:{number}", *words]
-    return _machine(argv, log, [theirs], lambda: Client(ours), SERIAL_WINDOW)
+    return _machine(list(map(os.fspath, argv)), log, [theirs], lambda: Client(ours), SERIAL_WINDOW)
 
 
 def qemu(image, log, kernel, initramfs, *options, line="virtio", append="", memory="256"):
