@@ -201,7 +201,11 @@ int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, 
 		}
 		if (word[0] != '-' || !word[1]) {
 			argv[args++] = argv[i];
-			continue;
+			if (args != command->rest_from)
+				continue;
+			while (++i < argc)
+				argv[args++] = argv[i];
+			break;
 		}
 		if (word[1] != '-')
 			take_flags(command, values, argv[i], help);
