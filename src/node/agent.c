@@ -74,12 +74,20 @@ void kmln_lane_close(struct kmln_lane *lane, const char *answer, size_t size)
 		ops->closed(owner, copy, size);
 }
 
+const char *kmln_code_name(int code)
+{
+	const char *name = strerrorname_np(code);
+
+	/* the same number has two names */
+	return code == ENOTSUP ? "ENOTSUP" : name ? name : "EIO";
+}
+
 static void refusal(struct kmln_buf *out, int code, const char *text)
 {
 	KMLN_JSON struct kmln_json *object = kmln_json_object();
 
 	kmln_json_set(object, "error", kmln_json_text(text));
-	kmln_json_set(object, "code", kmln_json_text(strerrorname_np(code)));
+	kmln_json_set(object, "code", kmln_json_text(kmln_code_name(code)));
 	kmln_json_line(object, out);
 }
 

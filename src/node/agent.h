@@ -81,6 +81,9 @@ void kmln_lane_close(struct kmln_lane *lane, const char *answer, size_t size);
 /* As above, {"error": text, "code": name}. */
 void kmln_lane_refuse(struct kmln_lane *lane, int code, const char *text);
 
+/* How an error is called in an answer: "ENOENT". */
+const char *kmln_code_name(int code);
+
 /* For line.c: an agent answers on this line; it does not any more; it says this. False for what
  * breaks the line. */
 void kmln_agent_found(struct kmln_agent *agent, struct kmln_line *line);

@@ -49,7 +49,8 @@ void kmln_line_write(struct kmln_line *line);
 void kmln_line_work(struct kmln_line *line);
 /* True where it takes another frame. */
 bool kmln_line_wants(const struct kmln_line *line);
-/* Sends a line of the guest agent's protocol. */
-void kmln_line_say(struct kmln_line *line, const char *text);
+/* Sends a line of the guest agent's protocol; `marked`: whatever was sent before it is to be
+ * forgotten, about which qemu-ga complains. */
+void kmln_line_say(struct kmln_line *line, const char *text, bool marked);
 
 #endif

@@ -147,7 +147,9 @@ void kmln_qga_heard(struct kmln_agent *agent, const struct kmln_json *answer)
 	const struct kmln_json *error = answer ? kmln_json_member(answer, "error") : NULL;
 	const char *words = kmln_json_get(error, "desc");
 
-	if (!agent->qga.busy)
+	/* complaints about what it did not understand have no id */
+	if (!agent->qga.busy ||
+		(answer && kmln_json_integer(answer, "id", -1) != (int64_t)agent->qga.id))
 		return;
 	agent->qga.busy = false;
 	agent->qga.asking = NULL;
@@ -168,7 +170,7 @@ static bool ask_next(struct kmln_agent *agent)
 	struct kmln_lane *next;
 
 	for (struct kmln_lane *lane = agent->lanes; lane; lane = next) {
-		KMLN_FREE char *question = NULL;
+		KMLN_FREE char *question = NULL, *text = NULL;
 
 		next = lane->next;
 		if (!lane->job || lane->job->ask_at > node->now) {
@@ -179,7 +181,10 @@ static bool ask_next(struct kmln_agent *agent)
 		question = lane->job->kind->ask(lane);
 		if (!question)
 			continue;
-		kmln_line_say(agent->active, question);
+		/* an object's last byte is its bracket */
+		text = kmln_printf(
+			"%.*s,\"id\":%u}", (int)strlen(question) - 1, question, ++agent->qga.id);
+		kmln_line_say(agent->active, text, false);
 		agent->qga.busy = true;
 		agent->qga.asking = lane;
 		agent->qga.deadline =
@@ -212,5 +217,6 @@ bool kmln_qga_work(struct kmln_agent *agent)
 
 void kmln_qga_reset(struct kmln_agent *agent)
 {
-	agent->qga = (struct kmln_qga){0};
+	/* what was asked before may still be answered */
+	agent->qga = (struct kmln_qga){.id = agent->qga.id};
 }

@@ -16,6 +16,7 @@ struct kmln_qga_job;
 struct kmln_qga {
 	bool busy; /* a question is on its way */
 	int64_t deadline; /* of its answer */
+	uint32_t id; /* of the question, which its answer repeats */
 	struct kmln_lane *asking; /* whose it is; NULL: nobody's any more */
 };
 

@@ -102,9 +102,9 @@ def test_uml(node, kmln, guest, tmp_path):
 
 @pytest.mark.parametrize("unconfined", [False, True])
 def test_uml_killed(node, kmln, guest, tmp_path, unconfined):
-    options = ["--unconfined"] if unconfined else []
     image = with_agent(guest, tmp_path / "guest.img")
-    spawn, _ = uml(kmln, image, *options)
+    spawn, _ = uml(kmln, image, *(["--unconfined"] if unconfined else []))
+    options = ["--unconfined", "--folder-link", f"disk0={image}"] if unconfined else []
     start(node, spawn, None, *SERIAL, *options)
     processes = node.processes()
     os.kill(node.pid(), signal.SIGKILL)
@@ -248,10 +248,8 @@ def test_real_qemu_ga(node, kmln, guest, tmp_path):
     program = tmp_path / "ga/usr/sbin/qemu-ga"
     image = machines.with_rc(
         guests.copy(guest("busybox"), tmp_path / "guest.img"),
-        "mkdir -p /sys /run /dev\nmount -t sysfs sys /sys\n"
-        "port=/dev/vport1p1\n"
-        "while [ ! -e $port ]; do port=$(ls /dev/vport*p1 2>/dev/null | head -1); sleep 1; done\n"
-        "(while :; do /qemu-ga -m virtio-serial -p $port -t /run; sleep 1; done) &\n")
+        "mkdir -p /sys /run /var/run\nmount -t sysfs sys /sys\nmount -t devtmpfs dev /dev\n"
+        "(while :; do /qemu-ga -m virtio-serial -p $(ls /dev/vport*p1) -t /run; sleep 1; done) &\n")
     with_files(image, {"/qemu-ga": program, **{path: path for path in libraries(program)}})
     spawn = qemu(kmln, guest, tmp_path, image, "virtio_console")
     status = start(node, spawn, None, "--channel", "virtio")
