@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "base/utf8.h"
 #include "text/json.h"
 
@@ -340,13 +341,25 @@ static int add_text(
 	return 0;
 }
 
-static int write_json(const char *path, const struct kmln_json *json, struct kmln_error *err)
+/* It has no name before it is complete, so that nothing else is left of it. */
+static int write_json(
+	const char *path, const struct kmln_json *json, bool sync, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf text = {0};
+	KMLN_OUTPUT struct kmln_output output = {.fd = -1};
+	const bool replaces = access(path, F_OK) == 0;
+	int r = kmln_output_open(path, true, &output, err);
 
 	kmln_json_line(json, &text);
 	kmln_buf_str(&text, "\n");
-	return kmln_replace_file(path, text.data, text.size, 0600, err);
+	if (r == 0 && fchmod(output.fd, 0600) < 0)
+		r = kmln_fail_sys(err, errno, "%s", path);
+	if (r == 0)
+		r = kmln_write_all(output.fd, text.data, text.size, err);
+	if (r < 0)
+		return kmln_wrap(err, "%s", path);
+	return sync ? kmln_output_publish(&output, replaces, err)
+		    : kmln_output_name(&output, replaces, err);
 }
 
 int kmln_origin_write(
@@ -357,11 +370,11 @@ int kmln_origin_write(
 
 	if (r == 0)
 		r = add_text(json, "folder", origin->folder, err);
-	return r < 0 ? r : write_json(origin_path(store), json, err);
+	return r < 0 ? r : write_json(origin_path(store), json, false, err);
 }
 
-int kmln_built_write(const struct kmln_store *store, const char *host,
-	const struct kmln_built *built, struct kmln_error *err)
+static int write_built(const struct kmln_store *store, const char *host,
+	const struct kmln_built *built, bool sync, struct kmln_error *err)
 {
 	KMLN_JSON struct kmln_json *json = kmln_json_object();
 	int r = 0;
@@ -369,5 +382,28 @@ int kmln_built_write(const struct kmln_store *store, const char *host,
 	for (size_t i = 0; r == 0 && i < KMLN_COUNT(members); i++)
 		r = add_text(json, members[i].key,
 			*(const char *const *)((const char *)built + members[i].offset), err);
-	return r < 0 ? r : write_json(kmln_store_host(store, host, "built.json"), json, err);
+	return r < 0 ? r : write_json(kmln_store_host(store, host, "built.json"), json, sync, err);
+}
+
+int kmln_built_write(const struct kmln_store *store, const char *host,
+	const struct kmln_built *built, struct kmln_error *err)
+{
+	return write_built(store, host, built, true, err);
+}
+
+int kmln_built_put(const struct kmln_store *store, const char *host, const struct kmln_built *built,
+	struct kmln_error *err)
+{
+	return write_built(store, host, built, false, err);
+}
+
+bool kmln_built_equal(const struct kmln_built *a, const struct kmln_built *b)
+{
+	bool equal = true;
+
+	for (size_t i = 0; i < KMLN_COUNT(members); i++)
+		equal = equal &&
+			kmln_eq(*(const char *const *)((const char *)a + members[i].offset),
+				*(const char *const *)((const char *)b + members[i].offset));
+	return equal;
 }

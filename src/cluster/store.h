@@ -96,5 +96,9 @@ int kmln_built_read(const struct kmln_store *store, const char *host, struct kml
 /* Complete or as it was: the file is replaced at once. */
 int kmln_built_write(const struct kmln_store *store, const char *host,
 	const struct kmln_built *built, struct kmln_error *err);
+/* The same without a sync, for many hosts that are synced together. */
+int kmln_built_put(const struct kmln_store *store, const char *host, const struct kmln_built *built,
+	struct kmln_error *err);
+bool kmln_built_equal(const struct kmln_built *a, const struct kmln_built *b);
 
 #endif

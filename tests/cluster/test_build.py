@@ -143,8 +143,7 @@ def test_other_start(home):
     disks = {host: home.disk(host).read_bytes() for host in "ab"}
     b = disks["b"]
     out = home.kmln("build", "-n", home.write(TWO.replace("host a {", "host a { memory 256M;")), expect=0).out
-    # the room that it has in memory is the first word that differs
-    assert out == "start     host a: 201326592 -> 335544320\n"
+    assert out == "start     host a: mem=128M -> mem=256M\n"
     home.build(TWO.replace("host a {", "host a { memory 256M;"))
     assert "mem=256M" in (home.project() / "start_99_a.sh").read_text()
     # another number: the old script goes
@@ -301,17 +300,17 @@ def test_odd_folders(home, name):
     odd = home.folder / name
     odd.mkdir()
     (home.path / "data/projects").mkdir()
-    home.path.rename(odd / "home")
-    env = {"KMLN_HOME": odd / "home"}
+    home.path.rename(odd / "own")
+    env = {"KMLN_HOME": odd / "own"}
     home.kmln("build", home.write("global { project p }\nswitch lan { net 10.0.0.0/24 }\nhost a { platform uml\n"
                                   " network eth0 { switch lan } }\n"), env=env, expect=0, timeout=120)
-    project = odd / "home/data/projects/p"
+    project = odd / "own/data/projects/p"
     before = tree(home.folder)
     for script in ("start_99_a.sh", "start_switch-lan.sh"):
         found = parts(words_of(project / script, home.folder))
         assert found["--log"].startswith(f"{project}/logs/")
     made = {path for path in set(tree(home.folder)) - set(before)}
-    assert all(path.startswith(f"{name}/home/run") or path in ("words.py", "other.sh") for path in made), made
+    assert all(path.startswith(f"{name}/own/run") or path in ("words.py", "other.sh") for path in made), made
     found = runner.run([project / "stop_switch-lan.sh"], cwd="/", env={"KMLN_HOME": None}, expect=0)
     assert not found.out
 
