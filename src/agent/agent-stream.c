@@ -19,7 +19,7 @@
 #include "base/file.h"
 
 /* Input is given back as credit in pieces of this size. */
-#define CREDIT_PIECE 16384
+#define CREDIT_PIECE 32768
 /* From the first word to end until it is made to, milliseconds. */
 #define END_LIMIT 3000
 #define ANSWER_MAX KMLN_FRAME_MAX

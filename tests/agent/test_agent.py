@@ -3,7 +3,6 @@
 QEMU's translator with a virtio port and with a serial line."""
 
 import hashlib
-import os
 import random
 import subprocess
 import time
@@ -13,6 +12,7 @@ import pytest
 import agentclient
 import guests
 import images
+import runner
 from agentclient import Failed, with_agent
 
 pytestmark = pytest.mark.boot
@@ -242,13 +242,20 @@ def check_all(machine):
         check(agent)
 
 
+def walls(place, *more):
+    """A machine behind these sees nothing of the host but its own folder."""
+    return [runner.need_program("bwrap", "bubblewrap"), "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
+            "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
+            "--bind", place, place, *more]
+
+
 def test_uml(box, tmp_path):
-    with agentclient.uml(box, tmp_path / "log") as machine:
+    with agentclient.uml(box, tmp_path / "log", behind=walls(tmp_path)) as machine:
         check_all(machine)
         # hostfs is there, but nobody gave this machine a transfer folder
         with pytest.raises(Failed) as failed:
             machine.agent.get("/etc/passwd", share="x")
-        assert failed.value.code in ("ENOTSUP", "ENOENT")
+        assert failed.value.code == "ENOTSUP"
         machine.agent.call("guest-shutdown")
         assert machine.wait() == 0
     assert images.clean(box)
@@ -286,15 +293,12 @@ def test_qemu_serial(box, cloud, tmp_path):
 
 def test_transfer_folder(box, tmp_path):
     """The folder of the host that the machine's walls hold: whole files both ways, and no way out."""
-    if os.geteuid() != 0 and not os.path.exists("/proc/self/ns/user"):
-        pytest.skip("no namespaces")
     folder = tmp_path / "transfer"
     folder.mkdir()
     content = random.Random(2).randbytes(3 * MIB)
     (folder / "in").write_bytes(content)
     (folder / "out").symlink_to("/etc/passwd")
-    with agentclient.uml(box, tmp_path / "log", behind=["bwrap", "--bind", "/", "/", "--dev", "/dev", "--bind",
-                                                        tmp_path, tmp_path, "--bind", folder, "/kmln/transfer"]) as machine:
+    with agentclient.uml(box, tmp_path / "log", behind=walls(tmp_path, "--bind", folder, "/kmln/transfer")) as machine:
         agent = machine.ready()
         assert agent.open("put", path="/root/in", mode=0o600, share="in").result() == {"size": len(content)}
         assert agent.run(["sha256sum", "/root/in"]).out.split()[0].decode() == hashlib.sha256(content).hexdigest()

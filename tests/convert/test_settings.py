@@ -7,6 +7,7 @@ import copy
 import difflib
 import json
 import os
+import re
 import stat
 import subprocess
 import time
@@ -50,6 +51,7 @@ ALL = {
     "shutdown": ["echo bye > /bye; sync"],
     "empty_machine_id": True,
     "new_host_keys": True,
+    "agent": True,
 }
 
 PASSWD = {"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "/etc/group": "root:x:0:\n",
@@ -88,6 +90,8 @@ def settings(action, guest, what, expect=0):
 
 
 def golden(name, text):
+    # another compiler makes another agent
+    text = re.sub(r"(/kmln-agent 0755 0:0), [0-9.]+ kB", r"\1, SIZE", text)
     path = GOLDEN / name
     if os.environ.get("KMLN_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
@@ -250,6 +254,22 @@ def test_clones(tmp_path):
     assert [path for path in objects if path.startswith(b"/etc/ssh/")] == [b"/etc/ssh/sshd_config"]
     assert "/usr/bin/ssh-keygen -A\n" in content(image, "/etc/kmln/boot.sh")
     assert b"/etc/systemd/system/multi-user.target.wants/kmln-boot.service" in objects
+
+
+def test_logins_on_the_agents_line(tmp_path):
+    """They are silenced, and speak again when it goes; the line that starts it is of the guest's kind."""
+    lines = "ttyS0::respawn:/sbin/getty -L ttyS0\nttyS1::respawn:/sbin/getty -L ttyS1 115200 vt100\n"
+    for begin, start in (("::sysinit:/sbin/openrc sysinit\n", "::respawn:"),
+                         ("id:3:initdefault:\n", "kmln:12345:respawn:")):
+        (tmp_path / start).mkdir()
+        image = trees.image(tmp_path / start, {**SMALL["openrc"], "/etc/inittab": begin + lines})
+        settings("apply", image, {"agent": True})
+        assert content(image, "/etc/inittab") == begin + lines.replace("ttyS1::", "#kmln ttyS1::") + \
+            f"# kmln begins: agent\n{start}/usr/lib/kmln/kmln-agent\n# kmln ends: agent\n"
+        assert settings("plan", image, {"agent": True}).out == ""
+        settings("apply", image, {})
+        assert content(image, "/etc/inittab") == begin + lines
+        assert b"/usr/lib/kmln/kmln-agent" not in ext4reader.read(image)
 
 
 HOSTILE = [
