@@ -17,9 +17,7 @@ struct options {
 };
 
 static const struct kmln_opt opts[] = {
-	KMLN_OPT_PROJECT(struct options),
-	{"project", 'p', KMLN_OPT_TEXT, "PROJECT", "the project, by its name",
-		offsetof(struct options, project), NULL},
+	KMLN_OPT_CLUSTER(struct options),
 	KMLN_OPT_END,
 };
 

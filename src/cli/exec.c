@@ -31,9 +31,7 @@ struct options {
 };
 
 static const struct kmln_opt opts[] = {
-	KMLN_OPT_PROJECT(struct options),
-	{"project", 'p', KMLN_OPT_TEXT, "PROJECT", "the project, by its name",
-		offsetof(struct options, project), NULL},
+	KMLN_OPT_CLUSTER(struct options),
 	{"all", 'a', KMLN_OPT_FLAG, NULL, "in all hosts of the project",
 		offsetof(struct options, all), NULL},
 	{"input", 'i', KMLN_OPT_FLAG, NULL, "each of several hosts gets the standard input",

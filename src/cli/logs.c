@@ -31,7 +31,8 @@ struct options {
 static const struct kmln_opt opts[] = {
 	{"file", 0, KMLN_OPT_FILE, "FILE", "the project file (default: the one here or above)",
 		offsetof(struct options, file), NULL},
-	{"project", 'p', KMLN_OPT_TEXT, "PROJECT", "the project, by its name",
+	{"project", 'p', KMLN_OPT_TEXT, "PROJECT",
+		"a project that was built here, by its name, as it was built",
 		offsetof(struct options, project), NULL},
 	{"allow-include", 0, KMLN_OPT_FLAG, NULL,
 		"allow includes from outside the project's folder",

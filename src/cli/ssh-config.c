@@ -15,9 +15,7 @@ struct options {
 };
 
 static const struct kmln_opt opts[] = {
-	KMLN_OPT_PROJECT(struct options),
-	{"project", 'p', KMLN_OPT_TEXT, "PROJECT", "the project, by its name",
-		offsetof(struct options, project), NULL},
+	KMLN_OPT_CLUSTER(struct options),
 	{"login", 'l', KMLN_OPT_TEXT, "USER", "log in as this user (default: root)",
 		offsetof(struct options, user), NULL},
 	KMLN_OPT_END,

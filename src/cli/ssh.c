@@ -17,9 +17,7 @@ struct options {
 };
 
 static const struct kmln_opt opts[] = {
-	KMLN_OPT_PROJECT(struct options),
-	{"project", 'p', KMLN_OPT_TEXT, "PROJECT", "the project, by its name",
-		offsetof(struct options, project), NULL},
+	KMLN_OPT_CLUSTER(struct options),
 	{"login", 'l', KMLN_OPT_TEXT, "USER", "log in as this user (default: root)",
 		offsetof(struct options, user), NULL},
 	KMLN_OPT_END,
@@ -80,7 +78,6 @@ const struct kmln_command kmln_command_ssh = {
 	.min_args = 1,
 	.max_args = -1,
 	.rest_from = 1,
-	.failed_status = 125,
 	.complete_hosts = true,
 	.run = run,
 };

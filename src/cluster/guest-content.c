@@ -34,8 +34,8 @@ static bool worth_sharing(const struct kmln_guest *guest, uint64_t size)
 /* Errors that the second way would have as well, or that leave no way. */
 static bool is_final(int code)
 {
-	static const int codes[] = {ENOSPC, EDQUOT, EROFS, EISDIR, ENOTDIR, EPIPE, ETIMEDOUT,
-		ENOTCONN, EPROTO};
+	static const int codes[] = {
+		ENOSPC, EDQUOT, EROFS, EISDIR, ENOTDIR, EPIPE, ETIMEDOUT, ENOTCONN, EPROTO};
 
 	for (size_t i = 0; i < KMLN_COUNT(codes); i++)
 		if (codes[i] == code)
