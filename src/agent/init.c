@@ -31,7 +31,7 @@
 
 struct options {
 	const char *root, *types, *flags, *init;
-	bool rw, quiet;
+	bool rw, quiet, served;
 	unsigned wait; /* seconds */
 	const char *aliases[ALIASES_MAX]; /* "NEW:OLD" */
 	size_t alias_count;
@@ -152,6 +152,8 @@ static void parse(char *line, struct options *o)
 			o->wait = strtoul(value, NULL, 10) > o->wait
 					  ? (unsigned)strtoul(value, NULL, 10)
 					  : o->wait;
+		else if (after(word, "virtio_uml.device="))
+			o->served = true;
 		else if ((value = after(word, "kmln.alias=")) && o->alias_count < ALIASES_MAX)
 			o->aliases[o->alias_count++] = value;
 		else
@@ -388,6 +390,8 @@ int main(int argc, char **argv)
 			say("root=%s was not found in %u s", o.root, o.wait);
 		return give_up();
 	}
+	if (o.served)
+		disk_write_back();
 	type = mount_root(&o, &disk);
 	if (!type)
 		return give_up();
