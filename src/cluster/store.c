@@ -65,8 +65,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names in a folder that can be names of ours, sorted; a folder that is not there has none. */
-static int list_names(const char *folder, struct kmln_strv *names, struct kmln_error *err)
+int kmln_store_names(const char *folder, struct kmln_strv *names, struct kmln_error *err)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -85,7 +84,7 @@ static int list_names(const char *folder, struct kmln_strv *names, struct kmln_e
 int kmln_store_list(struct kmln_pool *pool, struct kmln_strv *names, struct kmln_error *err)
 {
 	KMLN_STRV struct kmln_strv all = {0};
-	int r = list_names(kmln_folder(pool, KMLN_FOLDER_DATA, "projects"), &all, err);
+	int r = kmln_store_names(kmln_folder(pool, KMLN_FOLDER_DATA, "projects"), &all, err);
 
 	for (size_t i = 0; r == 0 && i < all.count; i++) {
 		struct kmln_store store;
@@ -147,13 +146,15 @@ const char *kmln_store_host(const struct kmln_store *store, const char *host, co
 int kmln_store_hosts(
 	const struct kmln_store *store, struct kmln_strv *hosts, struct kmln_error *err)
 {
-	return list_names(kmln_pool_printf(store->pool, "%s/hosts", store->folder), hosts, err);
+	return kmln_store_names(
+		kmln_pool_printf(store->pool, "%s/hosts", store->folder), hosts, err);
 }
 
 int kmln_store_nodes(
 	const struct kmln_store *store, struct kmln_strv *nodes, struct kmln_error *err)
 {
-	return list_names(kmln_pool_printf(store->pool, "%s/nodes", store->runtime), nodes, err);
+	return kmln_store_names(
+		kmln_pool_printf(store->pool, "%s/nodes", store->runtime), nodes, err);
 }
 
 /* ---- the lock ---- */
@@ -251,7 +252,7 @@ void kmln_store_unlock(const struct kmln_store *store, int *fd)
 		KMLN_STRV struct kmln_strv rest = {0};
 		struct kmln_error err;
 
-		if (list_names(store->folder, &rest, &err) == 0 && rest.count == 1) {
+		if (kmln_store_names(store->folder, &rest, &err) == 0 && rest.count == 1) {
 			unlink(kmln_pool_printf(store->pool, "%s/lock", store->folder));
 			rmdir(store->folder);
 		}

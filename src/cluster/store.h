@@ -53,6 +53,15 @@ int kmln_store_hosts(
 int kmln_store_nodes(
 	const struct kmln_store *store, struct kmln_strv *nodes, struct kmln_error *err);
 
+/* The names in a folder but for hidden ones, sorted; a folder that is not there has none. */
+int kmln_store_names(const char *folder, struct kmln_strv *names, struct kmln_error *err);
+
+/*
+ * Of taps.c: takes away the host's network devices (taps) that start scripts made for nodes that do
+ * not run any more. Needs root where there are any, as making them did.
+ */
+int kmln_taps_clear(const struct kmln_store *store, struct kmln_error *err);
+
 /*
  * Locks the project for a command that changes it; *fd is the caller's to close, which unlocks. Its
  * folder is made where it is missing. Waits up to `seconds` for another command, then EBUSY with

@@ -374,7 +374,7 @@ def test_list_and_remove(home):
 def holds(home, node, project="p"):
     """A process that keeps a node, as far as others can tell: it has the node's lock."""
     folder = home.path / f"run/{project}/nodes/{node}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     holder = subprocess.Popen([sys.executable, "-c", "import fcntl, sys\n"
                                f"f = open({os.fspath(folder / 'lock')!r}, 'w')\nfcntl.lockf(f, fcntl.LOCK_EX)\n"
                                "print('held', flush=True)\nsys.stdin.read()"],
@@ -536,3 +536,26 @@ def test_modes(home):
         os.umask(old)
     for path in [home.projects, home.project(), *home.project().rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_taps(home):
+    """A device of the host's is made by the script, and taken away with the project; without root the
+    script says what it lacks."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        runner.lacking("only root can make network devices, where the host has them")
+    device = f"kmt{os.getpid() % 100000}"
+    home.build("global { project p }\nhost a { network eth0 { tun_iface " + device + "\n address 10.9.8.1\n"
+               " netmask 255.255.255.0\n tun_address 10.9.8.254 } }\n")
+    runner.need_program("ip", "iproute2")
+    try:
+        words_of(home.project() / "start_99_a.sh", home.folder)
+        shown = runner.run(["ip", "address", "show", "dev", device], expect=0).out
+        assert "inet 10.9.8.254/24" in shown
+        with holds(home, "host-a") as holder:
+            assert home.kmln("remove", "-y", "-p", "p", expect=1).err
+            holder.communicate(b"")
+        assert os.path.exists(f"/sys/class/net/{device}")
+        home.kmln("remove", "-y", "-p", "p", expect=0)
+        assert not os.path.exists(f"/sys/class/net/{device}")
+    finally:
+        subprocess.run(["ip", "link", "delete", device], capture_output=True)
