@@ -7,7 +7,6 @@
 #include "init.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -329,30 +328,6 @@ static bool report(void *data, const char *name)
 		*disk.uuid ? ", UUID " : "", disk.uuid, *disk.label ? ", LABEL " : "", disk.label,
 		*id ? ", PARTUUID " : "", id);
 	return false;
-}
-
-void disk_write_back(void)
-{
-	static const char words[] = "write back";
-	DIR *dir = opendir(SYS_BLOCK);
-	char path[INIT_PATH_MAX];
-
-	if (!dir)
-		return;
-	for (const struct dirent *e; (e = readdir(dir));) {
-		int fd;
-
-		if (e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), SYS_BLOCK "/%s/cache_type", e->d_name);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (write(fd, words, sizeof(words) - 1) < 0)
-			say("%s: %s", path, strerror(errno));
-		close(fd);
-	}
-	closedir(dir);
 }
 
 void disk_report(void)

@@ -46,12 +46,6 @@ enum root_kind root_kind(const char **value);
 bool disk_find(enum root_kind kind, const char *value, struct disk *disk);
 /* Makes /dev/NEW a link to /dev/OLD, and the same for the partitions of OLD that exist. */
 void disk_alias(const char *new_name, const char *old_name);
-/*
- * Tells disks that let us choose that their writes may be held back until we ask for them. A storage
- * daemon of QEMU holds them back in any case, but says it does not: a guest that believes it would
- * never ask, and lose what it has synced when the daemon is killed.
- */
-void disk_write_back(void);
 /* Says which block devices there are. */
 void disk_report(void);
 

@@ -261,9 +261,8 @@ const struct kmln_command kmln_command_migrate = {
 	.name = "migrate",
 	.args = "HOST...|--all",
 	.summary = "Move hosts to another platform of this host",
-	.details =
-		"Each is shut down, and started there with the same disk. That it can run there is\n"
-		"made sure of before it is stopped.",
+	.details = "Each is shut down, and started there with the same disk. That it can run\n"
+		   "there is made sure of before it is stopped.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.max_args = -1,

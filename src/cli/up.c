@@ -120,10 +120,9 @@ const struct kmln_command kmln_command_up = {
 	.name = "up",
 	.args = "[HOST...]",
 	.summary = "Build and start a project",
-	.details =
-		"What is missing is built, what changed is changed, what does not run is started in\n"
-		"its order; what runs as it should is left alone. Where hosts that run must be stopped\n"
-		"for it, the plan is shown and a question asked.",
+	.details = "What is missing is built, what changed is changed, what does not run is\n"
+		   "started in its order; what runs as it should is left alone. Where hosts that\n"
+		   "run must be stopped for it, the plan is shown and a question asked.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.max_args = -1,
