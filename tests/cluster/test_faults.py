@@ -19,6 +19,7 @@ import runner
 
 pytestmark = pytest.mark.boot
 
+# b moves to QEMU, where Debian's kernel does not start in 64 MB
 UML = """host {name} {{
 	platform uml
 	memory {memory}M
@@ -51,7 +52,7 @@ class Storm:
 
     def write(self):
         text = "global { project p }\nswitch lan {\n\tnet 10.9.0.0/24\n\tuplink nat\n}\n"
-        text += UML.format(name="a", memory=self.values["memory"]) + UML.format(name="b", memory=64)
+        text += UML.format(name="a", memory=self.values["memory"]) + UML.format(name="b", memory=128)
         return self.home.write(text + QEMU.format(**self.values))
 
     def kmln(self, *args, expect=STATUSES, timeout=LIMIT):
