@@ -92,16 +92,18 @@ def test_root_in_a_guest_reaches_nothing_of_the_host(live):
         out = sh(live, "a", script).out
         assert SECRET not in out and "disk.qcow2" not in out and "root:" not in out, out
     # what its whole root shows has none of the user's paths in it
-    out = sh(live, "a", f"mount -t hostfs none /mnt -o / 2>&1; ls /mnt /mnt/kmln; find /mnt -name '*.qcow2' -o -name "
+    out = sh(live, "a", f"mount -t hostfs none /mnt -o / 2>&1; ls /mnt/usr; ls /mnt /mnt/kmln; find /mnt /mnt/kmln -xdev -path /mnt/usr -prune -o -name '*.qcow2' -o -name "
              f"control; cat /mnt{outside}; cat /mnt{live.project()}/secret; ls /mnt{live.path} /mnt/root /mnt/home; "
              "echo x >/mnt/usr/written; rm -rf /mnt/kmln/served; umount /mnt; true").out
     assert SECRET not in out and "qcow2" not in out, out
+    assert {"bin", "share"} <= set(out.split())  # it looks at the host, and there is nothing else to see
     assert not os.path.exists("/usr/written")
     assert not list(live.path.rglob("written")) and not (live.folder / "written").exists()
     # the user's loopback is closed: by its address, by the gateway's, from both
     for host in ("a", "q"):
         for address in ("127.0.0.1", "10.8.0.254"):
-            sh(live, host, f"echo hello | timeout 3 nc {address} {port} </dev/null; true")
+            run = sh(live, host, f"echo hello | timeout 3 nc {address} {port}; true")
+            assert "not found" not in run.err
     with pytest.raises(BlockingIOError):
         listener.accept()
     listener.close()
@@ -130,6 +132,7 @@ def test_console_flood_is_bounded(live):
     assert live.kmln("down", "-p", "p", "--timeout", "5", expect=0, timeout=60).seconds < 40
 
 
+@pytest.mark.slow
 def test_agent_that_says_garbage(live):
     """Bytes that are no frames, and half frames, for some seconds; an agent that starts again is heard."""
     up(live, UML.format(name="p"))
@@ -156,6 +159,7 @@ def test_agent_that_says_garbage(live):
                       "the agent again", 60)
 
 
+@pytest.mark.slow
 def test_agent_that_never_answers(live):
     up(live, TWO.format(name="p", qemu="q"))
     for host in ("a", "q"):
@@ -193,9 +197,12 @@ def test_transfer_folder_has_traps(live):
     big.write_bytes(random.Random(3).randbytes(3_000_000))
     got = live.folder / "got"
     for _ in range(3):
-        live.kmln("cp", "-p", "p", big, "a:/root/big", timeout=60)
-        live.kmln("cp", "-p", "p", "a:/root/big", got, timeout=60)
-        assert not got.exists() or SECRET not in got.read_text(errors="replace")
+        run = live.kmln("cp", "-p", "p", big, "a:/root/big", timeout=60)
+        again = live.kmln("cp", "-p", "p", "a:/root/big", got, timeout=60)
+        # a guest may spoil its own copies; what kmln calls done came from there, and never from here
+        assert not got.is_symlink()
+        assert not got.exists() or SECRET.encode() not in got.read_bytes()
+        assert max(run.seconds, again.seconds) < 40
     assert outside.read_text() == SECRET and stat.S_ISREG(outside.lstat().st_mode)
     # what is copied out is never what a link of the guest's leads to on the host
     sh(live, "a", f"ln -s {outside} /root/out; mkfifo /root/pipe; mkdir /root/tree; ln -s {outside} /root/tree/out; "
@@ -251,6 +258,7 @@ def test_two_commands_at_once(live):
         assert status(live, expect=0)[1] < 5
 
 
+@pytest.mark.slow
 def test_full_disk(live):
     """No room while it is built, and then while it runs: said so, and mended by room."""
     text = UML.format(name="p")
@@ -274,6 +282,7 @@ def test_full_disk(live):
     assert re.search(r"check [03]$", done.out.strip()) and "status" in words, done
 
 
+@pytest.mark.slow
 def test_image_that_vanished(live, guest):
     images = live.path / "data/images"
     images.unlink()
@@ -340,18 +349,20 @@ def test_stale_pid(live):
         other.kill()
 
 
+@pytest.mark.slow
 def test_two_users_do_not_meet(live, ordinary_user):
     """A project of the same name, of root's and of another's."""
     if os.geteuid() != 0:
         runner.lacking("two users need root")
     up(live, UML.format(name="p"))
     theirs = ordinary_user.home / "kmln"
-    shutil.copytree(live.path / "cache/prepared", theirs / "cache/prepared", ignore=shutil.ignore_patterns("*"))
+    shutil.copytree(live.path / "cache/kernels", theirs / "cache/kernels", symlinks=True)
     (theirs / "data/images").mkdir(parents=True)
     guests.copy(live.path / "data/images/default.img", theirs / "data/images/default.img")
     for folder, _, names in os.walk(theirs):
         for name in [folder, *(os.path.join(folder, name) for name in names)]:
-            os.chown(name, ordinary_user.uid, ordinary_user.gid)
+            os.lchown(name, ordinary_user.uid, ordinary_user.gid)
+    os.chown(theirs / "cache", ordinary_user.uid, ordinary_user.gid)
     file = ordinary_user.give(live.folder / "p.kmln")
     call = live._kmln
     try:
@@ -389,14 +400,16 @@ def test_secrets_are_the_users_alone(live):
 
 @pytest.mark.source
 def test_no_clock_that_jumps():
-    """What the life of a project waits for is measured by a clock that nobody sets."""
-    source = runner.ROOT / "src"
-    for path in [*source.glob("cluster/*.c"), *source.glob("node/*.c"), *source.glob("cli/*.c"),
-                 *source.glob("channel/*.c"), *source.glob("run/*.c")]:
-        text = path.read_text()
-        assert "CLOCK_REALTIME" not in text and not re.search(r"\bgettimeofday\b|[^_a-z]time\(", text), path
+    """What the life of a project waits for is measured by a clock that nobody sets. Ages of files, which
+    outlive a boot, are not."""
+    ages = {"guest-share.c"}
+    found = {path.name for room in ("cluster", "node", "cli", "channel") for path in
+             (runner.ROOT / "src" / room).glob("*.c")
+             if re.search(r"CLOCK_REALTIME|\bgettimeofday\b|[^_a-z]time\(", path.read_text())}
+    assert found == ages
 
 
+@pytest.mark.slow
 def test_clock_that_jumps(live):
     """kmln itself runs with a clock that is a year off, and stands years ahead the next time."""
     faketime = shutil.which("faketime")
