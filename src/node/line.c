@@ -19,6 +19,8 @@
  * one. */
 #define TEXT_MAX 4096u
 #define QGA_TEXT_MAX (4u << 20)
+/* Values in a line: each takes some hundred bytes here, and a line is long by its texts alone. */
+#define VALUES_MAX 16384u
 /* Bytes without a meaning, after which the line is left alone for a while. */
 #define JUNK_MAX 65536u
 /* Milliseconds. */
@@ -142,6 +144,16 @@ static void found(struct kmln_line *line, enum kmln_line_mode mode)
 	kmln_agent_found(line->agent, line);
 }
 
+/* Brackets and commas, those in texts included: there is a value for each at most. */
+static bool is_wide(const struct kmln_buf *text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text->size; i++)
+		count += text->data[i] == ',' || text->data[i] == '[' || text->data[i] == '{';
+	return count > VALUES_MAX;
+}
+
 /* A whole line of somebody's. */
 static void take_line(struct kmln_line *line)
 {
@@ -149,6 +161,11 @@ static void take_line(struct kmln_line *line)
 	struct kmln_error ignored;
 	const struct kmln_json *answer;
 
+	if (is_wide(&line->text)) {
+		if (line->mode == KMLN_LINE_QGA)
+			kmln_qga_heard(line->agent, NULL);
+		return;
+	}
 	if (kmln_json_parse(line->text.data, line->text.size, &object, &ignored) < 0)
 		return;
 	if (kmln_eq(kmln_json_get(object, "event"), "KMLN_HELLO")) {
