@@ -18,7 +18,8 @@ import machines
 import nodes
 import runner
 
-# Gives descriptor 4 to whoever connects, so that the test itself is the guest's end of the line.
+# Gives its line to whoever connects, so that the test itself is the guest's end of it: descriptors 4
+# and 5, or both ways 4 where it is a virtio port.
 RELAY = """
 import os, select, socket, sys
 server = socket.socket(socket.AF_UNIX); server.bind(sys.argv[1]); server.listen()
@@ -58,14 +59,22 @@ class Line:
     def hello(self):
         self.send(b'\xff{"event": "KMLN_HELLO", "data": {"version": 1, "boot": "x"}}\n')
 
-    def frames_from_here(self):
+    def frames_from_here(self, ready=True):
         """As kmln's agent begins: hello, asked, answered. Gives the window."""
         self.hello()
         asked = self.line()
         assert asked["execute"] == "kmln-frames"
         self.send(b"\xff" + json.dumps({"return": {"id": asked["arguments"]["id"]}}).encode() + b"\n")
         self.taken = 0
+        if ready:
+            self.booted()
         return asked["arguments"]["window"]
+
+    def booted(self):
+        """The node's own question: whether the guest's boot has ended."""
+        stream, request = self.opened()
+        assert request["do"] == "exec" and request["argv"][0] == "/bin/sh"
+        self.send(nodes.frame(nodes.CLOSE, stream, b'{"return": {"status": 0}}'))
 
     def next(self, ack=True):
         frames, _ = nodes.take_frames(self.data)
@@ -299,8 +308,8 @@ def test_floods(node):
 def test_an_answer_of_a_million_values(tmp_path):
     """A guest that calls itself qemu-ga may send long lines, but not what takes a hundred times as much here."""
     node = nodes.Node(tmp_path)
-    node.start("--open", "--unconfined", "--channel", "virtio", "--ready", "agent", spawn={
-        "argv": [sys.executable, "-c", RELAY, str(tmp_path / "line")]})
+    node.start("--open", "--unconfined", "--channel", "virtio", "--ready", "none", spawn={
+        "argv": [sys.executable, "-c", RELAY.replace("write(5", "write(4"), str(tmp_path / "line")]})
     line = Line(tmp_path / "line")
     try:
         line.send(b"\xff" + json.dumps({"return": line.line()["arguments"]["id"]}).encode() + b"\n")
@@ -380,7 +389,7 @@ def test_shutdown_before_it_answers(node):
     control = node.control()
     stream = control.ask(do="end", how="shutdown", seconds=30)
     node.wait(lambda s: s["state"] == "ending", 5)
-    node.line.frames_from_here()
+    node.line.frames_from_here(ready=False)
     _, request = node.line.opened()
     assert request["execute"] == "guest-shutdown"
     node.line.socket.close()
