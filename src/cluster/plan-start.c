@@ -395,7 +395,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	launch->served = true;
 	launch->disk = kmln_pool_printf(pool, "%s/" KMLN_STORAGE_SOCKET,
 		kmln_sandbox_share(sandbox, served, "served", KMLN_ACCESS_READ));
-	launch->cmdline = kmln_pool_printf(pool, "%s%s", quick ? quick : "", alias ? alias : "");
+	launch->cmdline =
+		kmln_pool_printf(pool, "%s%s kmln.modules", quick ? quick : "", alias ? alias : "");
 	launch->initramfs =
 		kmln_sandbox_share(sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
 	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
