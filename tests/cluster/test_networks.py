@@ -192,3 +192,113 @@ def test_impaired_cables(lab):  # noqa: F811
     lab.kmln("up", "-y")
     ping(lab, "a", "b")
     assert set(lab.states()) == {"lan", "a", "b"}
+
+
+# --- devices of the host's
+
+# what a test does in a network namespace of its own; /sys is that namespace's, too
+INSIDE = "mount -t sysfs sys /sys && ip link set lo up && exec \"$@\""
+
+
+class Namespace:
+    """A network namespace, with root in it, that lives as long as this does."""
+
+    def __init__(self):
+        self.keeper = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-c", INSIDE, "sh", "sh", "-c", "echo up && exec cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": runner.PATH})
+        if self.keeper.stdout.readline() != b"up\n":
+            words = self.keeper.stderr.read().decode().strip()
+            self.close()
+            runner.lacking(f"no network namespace of our own: {words}")
+        self.inside = ["nsenter", "-n", "-m", "-t", str(self.keeper.pid), "--"]
+
+    def run(self, *argv, **options):
+        return runner.run([*self.inside, *argv], **options)
+
+    def devices(self):
+        links = json.loads(self.run("ip", "-j", "link", expect=0).out)
+        return {link["ifname"]: link.get("master") for link in links}
+
+    def close(self):
+        vde.end(self.keeper)
+        for stream in (self.keeper.stdin, self.keeper.stdout, self.keeper.stderr):
+            stream.close()
+
+
+@pytest.fixture
+def namespace():
+    if os.geteuid() != 0:
+        pytest.skip("taps are made by root")
+    if not os.path.exists("/dev/net/tun"):
+        pytest.skip("no /dev/net/tun")
+    runner.need_program("ip", "iproute2")
+    namespace = Namespace()
+    yield namespace
+    namespace.close()
+
+
+class Inside:
+    """kmln in a network namespace, on a project."""
+
+    def __init__(self, lab, namespace):  # noqa: F811
+        self.lab, self.namespace = lab, namespace
+
+    def kmln(self, command, *args, expect=0, timeout=120):
+        return self.namespace.run(runner.BUILD / "kmln", command, "-f", self.lab.file, *args, env=self.lab.home.env,
+                                  expect=expect, timeout=timeout)
+
+
+TAPS = UML + QEMU + """
+switch lan { net 10.6.0.0/24; tap tapsw }
+host a { superclass s
+	network eth0 { address 10.9.0.2; netmask 255.255.255.0; tun_iface tapa; tun_address 10.9.0.254 }
+	network eth1 { address 10.8.0.2; netmask 255.255.255.0; bridge br9 } }
+host b { superclass v
+	network eth0 { address 10.8.0.3; netmask 255.255.255.0; bridge br9 }
+	network eth1 { switch lan; address 10.6.0.5 } }
+"""
+
+
+def test_taps_and_bridges(lab, namespace):  # noqa: F811
+    """By root: the start scripts make the devices, and who stops the machines takes them away."""
+    inside = Inside(lab, namespace)
+    for words in ("link add br9 type bridge", "address add 10.8.0.254/24 dev br9", "link set br9 up"):
+        namespace.run("ip", *words.split(), expect=0)
+    before = namespace.devices()
+    lab.write(TAPS)
+    try:
+        inside.kmln("up", timeout=200)
+        devices = namespace.devices()
+        made = set(devices) - set(before)
+        bridged = {name for name in made if devices[name] == "br9"}
+        assert made - bridged == {"tapa", "tapsw"} and len(bridged) == 2
+        namespace.run("ip", "address", "add", "10.6.0.254/24", "dev", "tapsw", expect=0)
+        for host, address in (("a", "10.9.0.254"), ("a", "10.8.0.254"), ("a", "b"), ("b", "10.8.0.254"),
+                              ("b", "10.6.0.254")):
+            ping(lab, host, address)
+        # one alone: only its own go
+        inside.kmln("stop", "a")
+        assert set(before) | {"tapsw"} < set(namespace.devices()) < set(devices)
+        inside.kmln("start", "a")
+        ping(lab, "a", "10.9.0.254")
+        inside.kmln("down")
+        assert namespace.devices() == before
+    finally:
+        inside.kmln("down", "--now", expect=(0, 1, 4))
+
+
+def test_taps_need_root(lab):  # noqa: F811
+    """Who may make none is told so; what needs none runs."""
+    if not os.path.exists("/dev/net/tun"):
+        pytest.skip("no /dev/net/tun")
+    runner.need_program("ip", "iproute2")
+    lab.write(UML + "host a { superclass s; network eth0 { address 10.9.0.2; netmask 255.255.255.0; "
+              "tun_iface kmlntesttap; tun_address 10.9.0.254 } }\nhost b { superclass s }\n")
+    # for root: all of its powers but the one that this takes
+    less = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin", "--"] if os.geteuid() == 0 else []
+    up = runner.run([*less, runner.BUILD / "kmln", "up", "-f", lab.file], env=lab.home.env, expect=5, timeout=120)
+    assert re.search("host a: .*the network device kmlntesttap cannot be made, which needs root", up.err), up
+    assert lab.states() == {"a": "stopped", "b": "ready"}
+    assert not (lab.runtime / "taps/kmlntesttap").exists()
