@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct options {
 	const char *root, *types, *flags, *init;
 	bool rw, quiet;
 	bool served; /* UML's disk comes from a daemon of the host's */
+	bool modules; /* those of UML's kernel are the host's */
 	unsigned wait; /* seconds */
 	const char *aliases[ALIASES_MAX]; /* "NEW:OLD" */
 	size_t alias_count;
@@ -153,6 +155,8 @@ static void parse(char *line, struct options *o)
 			o->wait = strtoul(value, NULL, 10) > o->wait
 					  ? (unsigned)strtoul(value, NULL, 10)
 					  : o->wait;
+		else if (strcmp(word, "kmln.modules") == 0)
+			o->modules = true;
 		else if ((value = after(word, "kmln.alias=")) && o->alias_count < ALIASES_MAX)
 			o->aliases[o->alias_count++] = value;
 		else {
@@ -357,6 +361,24 @@ static bool switch_root(void)
 	return false;
 }
 
+/*
+ * User-Mode Linux's modules are the host's: they are mounted where the guest's programs look for
+ * them. A guest without that folder, and a kernel without hostfs, go without.
+ */
+static void mount_modules(void)
+{
+	struct utsname kernel;
+	char from[INIT_PATH_MAX], to[INIT_PATH_MAX];
+
+	if (uname(&kernel) < 0)
+		return;
+	snprintf(from, sizeof(from), "/usr/lib/uml/modules/%s", kernel.release);
+	snprintf(to, sizeof(to), "/lib/modules/%s", kernel.release);
+	mkdir("/lib/modules", 0755);
+	mkdir(to, 0755);
+	mount("none", to, "hostfs", MS_RDONLY | MS_NOSUID | MS_NODEV, from);
+}
+
 static const char *find_init(const struct options *o)
 {
 	static const char *const usual[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
@@ -426,6 +448,8 @@ int main(int argc, char **argv)
 	make_aliases(&o);
 	if (!switch_root())
 		return give_up();
+	if (o.modules)
+		mount_modules();
 	init = find_init(&o);
 	if (init) {
 		if (!o.quiet)

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "cli/renew.h"
@@ -53,6 +54,18 @@ static int show(const struct options *o, const struct kmln_renew *renew, struct 
 	return 0;
 }
 
+/* Who is asked is shown it with the question. */
+static void say_what_changes(const struct kmln_renew *renew, bool yes)
+{
+	KMLN_BUF struct kmln_buf text = {0};
+
+	if (!renew->stop_count || (renew->hosts_stop && !yes))
+		return;
+	kmln_renew_text(renew, "up", &text);
+	for (char *rest = text.data, *line; (line = strsep(&rest, "\n")) && *line;)
+		kmln_note("%s", line);
+}
+
 /* What to say of a project in which nothing was done. */
 static void say_nothing_done(const struct kmln_life *life, const struct kmln_renew *renew)
 {
@@ -81,6 +94,8 @@ static int bring_up(struct kmln_alive *alive, const struct options *o,
 		r = kmln_renew_look(&renew, alive, wish, err);
 	if (r == 0 && o->dry_run)
 		return show(o, &renew, err);
+	if (r == 0)
+		say_what_changes(&renew, o->yes);
 	if (r == 0)
 		r = kmln_renew_ask(&renew, "up", o->yes, err);
 	if (r == 0)

@@ -136,8 +136,8 @@ static void add_tap(const struct making *m, const struct node *node,
 	add_word(&dev, name);
 	add_word(&folder, notes);
 	add_word(&note, kmln_pool_printf(m->store->pool, "%s/%s", notes, name));
-	kmln_buf_printf(
-		out, "if [ ! -e /sys/class/net/%s ]; then\n\tmkdir -p %s\n", dev.data, folder.data);
+	kmln_buf_printf(out, "if ! ip link show dev %s >/dev/null 2>&1; then\n\tmkdir -p %s\n",
+		dev.data, folder.data);
 	kmln_buf_printf(out, "\techo %s > %s\n", kmln_store_node(m->store, node->role, node->name),
 		note.data);
 	kmln_buf_printf(out, "\tip tuntap add dev %s mode tap user \"$(id -u)\"", dev.data);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cluster/control.h"
+
 /* While the order is made: where things of the model have their place. */
 struct places {
 	struct kmln_life *life;
@@ -212,6 +214,10 @@ int kmln_life_add_found(struct kmln_life *life, struct kmln_error *err)
 			size_t place;
 
 			if (!name || find(life, found_stages[k].role, name) != NOWHERE)
+				continue;
+			/* what the project had once is told of as long as it runs */
+			if (life->model && !kmln_node_keeper(kmln_store_node_folder(
+						   life->store, nodes.items[i])))
 				continue;
 			place = add(&p, found_stages[k].role, kmln_pool_strdup(life->pool, name),
 				found_stages[k].stage, NULL);

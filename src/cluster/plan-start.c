@@ -31,6 +31,14 @@ static struct kmln_sandbox walls(const struct kmln_cluster *cluster, struct kmln
 	return sandbox;
 }
 
+/* As it is called behind the walls, where /usr is the host's. */
+static const char *share_program(struct kmln_sandbox *sandbox, const char *path)
+{
+	return kmln_starts(path, "/usr/")
+		       ? path
+		       : kmln_sandbox_share(sandbox, path, "program", KMLN_ACCESS_RUN);
+}
+
 static struct kmln_spawn *add_spawn(
 	struct kmln_actions *actions, enum kmln_action_kind kind, const char *node, const char *why)
 {
@@ -92,14 +100,20 @@ static struct net cable_net(const struct kmln_cluster *cluster, const struct kml
 	return net;
 }
 
-/* The switch itself, as a program behind these walls sees it. Somebody else's is in the very folder
- * that the file names. */
+/*
+ * The switch itself, as a program behind these walls sees it. Somebody else's is where the file
+ * says it is: the switch is told the names of its clients' sockets, and knows that folder by no
+ * other.
+ */
 static const char *share_net(
 	struct kmln_sandbox *sandbox, const struct net *net, bool external, struct kmln_pool *pool)
 {
-	const char *inside = kmln_sandbox_share(sandbox, net->host, net->name, KMLN_ACCESS_WRITE);
-
-	return external ? inside : kmln_pool_printf(pool, "%s/sw", inside);
+	if (external) {
+		kmln_sandbox_share_as_is(sandbox, net->host, KMLN_ACCESS_WRITE);
+		return net->host;
+	}
+	return kmln_pool_printf(pool, "%s/sw",
+		kmln_sandbox_share(sandbox, net->host, net->name, KMLN_ACCESS_WRITE));
 }
 
 /* A device of the host's, which its machine opens as the user for whom it was made. */
@@ -124,7 +138,7 @@ static void plan_switch(const struct kmln_cluster *cluster, const struct net *ne
 	KMLN_STRV struct kmln_strv argv = {0};
 	const char *folder = kmln_sandbox_share(&sandbox, net->host, net->name, KMLN_ACCESS_WRITE);
 
-	kmln_strv_adds(&argv, cluster->programs.vde_switch, "-s", NULL);
+	kmln_strv_adds(&argv, share_program(&sandbox, cluster->programs.vde_switch), "-s", NULL);
 	kmln_strv_printf(&argv, "%s/sw", folder);
 	kmln_strv_add(&argv, "-M");
 	kmln_strv_printf(&argv, "%s/mgmt", folder);
@@ -173,7 +187,7 @@ static int plan_cable(const struct kmln_cluster *cluster, const struct kmln_host
 		"an end for the impaired cable", actions);
 	near_end = share_net(&sandbox, &end, false, pool);
 	far_end = share_net(&sandbox, &main, interface->on->is_external, pool);
-	kmln_strv_adds(&argv, cluster->programs.wirefilter, "-v", NULL);
+	kmln_strv_adds(&argv, share_program(&sandbox, cluster->programs.wirefilter), "-v", NULL);
 	kmln_strv_printf(&argv, "%s:%s", near_end, far_end);
 	if (i->delay.number)
 		kmln_strv_printf(&argv, "-d%g", (double)i->delay.number / 1e3);
@@ -219,10 +233,7 @@ static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_sw
 	sandbox.host_network = true;
 	if (cluster->resolver)
 		kmln_sandbox_share_as_is(&sandbox, cluster->resolver, KMLN_ACCESS_READ);
-	/* all of /usr is behind the walls; a program in another place is not */
-	if (!kmln_starts(cluster->programs.uplink, "/usr/"))
-		kmln_sandbox_share_as_is(&sandbox, cluster->programs.uplink, KMLN_ACCESS_RUN);
-	kmln_strv_adds(&argv, cluster->programs.uplink, "--switch",
+	kmln_strv_adds(&argv, share_program(&sandbox, cluster->programs.uplink), "--switch",
 		share_net(&sandbox, &net, sw->is_external, pool), NULL);
 	add_net(&argv, sw, KMLN_IPV4);
 	add_net(&argv, sw, KMLN_IPV6);
@@ -371,13 +382,6 @@ static struct kmln_layers *layers_of(const struct kmln_cluster *cluster,
 	return layers;
 }
 
-static const char *program(const char *path, struct kmln_sandbox *sandbox)
-{
-	return kmln_starts(path, "/usr/")
-		       ? path
-		       : kmln_sandbox_share(sandbox, path, "program", KMLN_ACCESS_RUN);
-}
-
 /* UML gets its disk from a daemon, and with it the driver for that. */
 static int start_uml(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_sandbox *sandbox, struct kmln_launch *launch, struct kmln_actions *actions,
@@ -399,7 +403,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	int r = kmln_storage_plan(
 		&disk, pool, add_spawn(actions, KMLN_ACTION_SERVE, name, "its disk"), err);
 
-	launch->program = program(placed->kernel ? placed->kernel : cluster->programs.uml, sandbox);
+	launch->program =
+		share_program(sandbox, placed->kernel ? placed->kernel : cluster->programs.uml);
 	launch->served = true;
 	launch->disk = kmln_pool_printf(pool, "%s/" KMLN_STORAGE_SOCKET,
 		kmln_sandbox_share(sandbox, served, "served", KMLN_ACCESS_READ));
@@ -409,7 +414,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 		launch->initramfs = kmln_sandbox_share(sandbox,
 			placed->ramdisk ? placed->ramdisk : cluster->uml_initramfs, "initramfs",
 			KMLN_ACCESS_READ);
-	launch->cmdline = kmln_pool_printf(pool, "%s%s", quick ? quick : "", alias ? alias : "");
+	launch->cmdline = kmln_pool_printf(pool, "%s%s%s", quick ? quick : "", alias ? alias : "",
+		placed->kernel || placed->ramdisk ? "" : " kmln.modules");
 	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
 	 * files by their own names, and this one not by its */
 	if (sandbox->confined)
@@ -451,7 +457,7 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 
 	if (r < 0)
 		return r;
-	launch->program = program(cluster->programs.qemu, sandbox);
+	launch->program = share_program(sandbox, cluster->programs.qemu);
 	launch->disk = launch->run;
 	launch->nodes = kmln_pool_strdup(pool, json.data);
 	share_kernel(placed, sandbox, launch);

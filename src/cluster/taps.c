@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The host's network devices that start scripts made; see store.h. */
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,9 +13,9 @@ static int remove_device(const char *name, struct kmln_error *err)
 {
 	const char *const argv[] = {"ip", "tuntap", "del", "dev", name, "mode", "tap", NULL};
 	const struct kmln_child child = {.argv = argv, .package = "iproute2"};
-	KMLN_FREE char *there = kmln_printf("/sys/class/net/%s", name);
 
-	return access(there, F_OK) == 0 ? kmln_child_must(&child, NULL, err) : 0;
+	/* /sys may show the devices of another network namespace */
+	return if_nametoindex(name) ? kmln_child_must(&child, NULL, err) : 0;
 }
 
 /* The note holds the node's name and a newline. */

@@ -26,6 +26,15 @@ static void add_interface(
 	(void)set;
 }
 
+static bool has_ipv6(const struct kmln_set_interface *n)
+{
+	bool found = n->gateway6;
+
+	for (const char *const *a = n->addresses; a && *a; a++)
+		found = found || strchr(*a, ':');
+	return found && !n->manual;
+}
+
 void kmln_set_net_script(struct kmln_set *set)
 {
 	/* the interface with this address gets this name */
@@ -39,6 +48,12 @@ void kmln_set_net_script(struct kmln_set *set)
 				 "\tdone\n"
 				 "}\n"
 				 "ip link set dev lo up\n");
+	/* a module of some kernels; ip(8) does not make them load it */
+	for (size_t i = 0; i < set->settings->interface_count; i++)
+		if (has_ipv6(&set->settings->interfaces[i])) {
+			kmln_buf_str(&set->boot, "modprobe -q ipv6 2>/dev/null\n");
+			break;
+		}
 	for (size_t i = 0; i < set->settings->interface_count; i++)
 		add_interface(set, &set->settings->interfaces[i], &set->boot);
 }
