@@ -36,6 +36,8 @@ PLACE = Path(os.environ.get("KMLN_GUESTS", ROOT / "build/guests"))
 ROOT_PASSWORD = "kmln"
 READY = "kmln guest ready"
 SBIN_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+# In front of a command that must not outlive us, whatever ends us. (Of util-linux, on every Debian.)
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 class Unavailable(Exception):

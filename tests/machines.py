@@ -35,12 +35,13 @@ def _newc(entries):
     return archive
 
 
-def qemu_kernel(deb, folder):
-    """Debian's cloud kernel, and an initramfs that mounts /dev/vda and runs its /sbin/init."""
+def qemu_kernel(deb, folder, *more):
+    """Debian's cloud kernel, and an initramfs that mounts /dev/vda and runs its /sbin/init; `more`:
+    modules that are loaded as well."""
     tree = folder / "kernel"
     subprocess.run(["dpkg-deb", "-x", deb, tree], check=True)
     names = ("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev",
-             "virtio_pci", "virtio_blk")
+             "virtio_pci", "virtio_blk", *more)
     modules = {name: next(tree.rglob(f"{name}.ko")) for name in names}
     # twice: what the first needs from the second is there the second time
     loads = 2 * "".join(f"insmod /{name}.ko 2>/dev/null\n" for name in names)

@@ -3,13 +3,14 @@
 """make matrix: each way of a guest from one platform to another, and each way to start it, tried on real
 guests; a table of what was booted and what was only inspected, with the seconds. $KMLN_BUILD: the build.
 
-    tests/matrix.py [--everything] [--only GUEST,...]
+    tests/matrix.py [--everything] [--only GUEST,...] [--rows REGEX] [--limit SECONDS]
 
 A cell says "booted, C + B s": converted in C seconds (0: nothing is converted), up in B: a login, or what
 the guest's own start script says last. "inspected, C s": converted, found clean by e2fsck and ready by
 kmln inspect; where nothing is converted, kmln boot --dry-run plans the machine. --everything boots
 these too. Two guests are worked on at a time. A cell that fails is told in full, and the status is 1.
-With --only the other guests are shown as they were measured last."""
+With --only the other guests are shown as they were measured last; with --rows the rows whose key the
+expression finds are booted, and the others shown so. If the program ends, however it ends, so do its machines."""
 
 import argparse
 import datetime
@@ -19,6 +20,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ import xenhost
 KMLN = Path(os.environ.get("KMLN_BUILD", guests.ROOT / "build")) / "kmln"
 KEPT = KMLN.parent / "matrix"
 LIMIT = 900
+XEN_LIMIT = 300
 
 
 @dataclass
@@ -98,7 +101,7 @@ class Failed(Exception):
 def kmln(home, *argv):
     """Runs it; its output and the seconds."""
     start = time.monotonic()
-    done = subprocess.run([KMLN, *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT,
+    done = subprocess.run([*guests.DIES_WITH_US, KMLN, *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT,
                           env={**os.environ, "KMLN_HOME": str(home), "LC_ALL": "C.UTF-8"})
     out, err = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
     if done.returncode:
@@ -109,8 +112,8 @@ def kmln(home, *argv):
 class Journey:
     """All cells of one guest, in a folder of its own."""
 
-    def __init__(self, guest, folder, home, everything):
-        self.guest, self.folder, self.home, self.everything = guest, folder, home, everything
+    def __init__(self, guest, folder, home, given):
+        self.guest, self.folder, self.home, self.given = guest, folder, home, given
         self.forms, self.cells, self.errors, self.domains = {}, {}, [], []
         folder.mkdir()
         (folder / "xen").mkdir()
@@ -124,14 +127,22 @@ class Journey:
             guests.patient(base)
         if self.guest.name in ("systemd", "sysvinit"):
             images.put(base, "/etc/network/interfaces", "auto lo\niface lo inet loopback\n")
+        chosen = [row for row in ROWS if re.search(self.given.rows, row.key)]
+        needed = {row.start for row in chosen}
+        if "qcow2" in needed or any(row.start == "kvm" for row in chosen):
+            needed.add("kvm")
         for row in ROWS:
-            self.cell(row)
+            if row in chosen:
+                self.cell(row)
+            elif row.form in needed - {""}:
+                self.made(row)
         if self.domains:
             self.xen()
         shutil.rmtree(self.folder)
         KEPT.mkdir(exist_ok=True)
         kept = KEPT / f"{self.guest.name}.json"
-        kept.write_text(json.dumps({"date": str(datetime.date.today()), "cells": self.cells}))
+        before = json.loads(kept.read_text())["cells"] if kept.exists() and self.given.rows else {}
+        kept.write_text(json.dumps({"date": str(datetime.date.today()), "cells": before | self.cells}))
         return self
 
     def say(self, row, words):
@@ -145,7 +156,7 @@ class Journey:
     def cell(self, row):
         try:
             image, took = self.made(row)
-            if not self.everything and not re.search(self.guest.boots, row.key):
+            if not (self.given.everything or self.given.rows or re.search(self.guest.boots, row.key)):
                 self.inspect(row, image)
                 self.say(row, f"inspected, {took:.1f} s" if row.to else "inspected")
             elif row.on == "xen":
@@ -203,7 +214,7 @@ class Journey:
     # --- a real Xen, once for all domains of the guest
 
     def xen(self):
-        script = f"LIMIT={LIMIT // 3}\n"
+        script = f"LIMIT={self.given.limit}\n"
         for row, image, _ in self.domains:
             config = Path(f"{image}.xl.cfg")
             text = re.sub('^name = .*', f'name = "{row.key}"', config.read_text(), flags=re.M)
@@ -219,7 +230,7 @@ class Journey:
             script += f'at=$(date +%s); domain {words} && echo "dom0: {row.key} took $(($(date +%s) - at)) s"\n'
         try:
             said = xenhost.boot(self.folder / "xen", script, memory=512,
-                                timeout=LIMIT // 3 * len(self.domains) + 120)
+                                timeout=self.given.limit * len(self.domains) + 120)
         except (guests.Unavailable, RuntimeError, OSError) as error:
             for row, _, _ in self.domains:
                 self.failed(row, error)
@@ -250,10 +261,20 @@ def machine():
             f"Linux {platform.release()}, {version[0] if version else 'no QEMU'}, no KVM used")
 
 
+def end(place, status):
+    """At once: threads that wait for machines would be waited for. The machines end with us."""
+    shutil.rmtree(place, ignore_errors=True)
+    os._exit(status)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="make matrix", description="What works where, tried.")
     parser.add_argument("--everything", action="store_true", help="boot also what is only inspected")
     parser.add_argument("--only", help="measure these guests: " + ", ".join(guest.name for guest in GUESTS))
+    parser.add_argument("--rows", default="", metavar="REGEX", help="boot these rows: " +
+                        ", ".join(row.key for row in ROWS))
+    parser.add_argument("--limit", type=int, default=XEN_LIMIT, metavar="SECONDS",
+                        help=f"what a domain of Xen may take to come up (default {XEN_LIMIT})")
     given = parser.parse_args()
     names = given.only.split(",") if given.only else [guest.name for guest in GUESTS]
     chosen = [guest for guest in GUESTS if guest.name in names]
@@ -261,12 +282,14 @@ def main():
         parser.error("there is no such guest")
     start = time.monotonic()
     place = Path(tempfile.mkdtemp(prefix="kmln-matrix-"))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda number, frame: end(place, 128 + number))
     try:
         cached, empty = place / "cached", place / "empty"
         kmln(cached, "-q", "kernel", "add", *(guests.NAMES[name]() for name in ("kernel", "linux-base", "kmod", "libkmod2")))
         with ThreadPoolExecutor(2) as pool:
             journeys = list(pool.map(lambda guest: Journey(
-                guest, place / guest.name, empty if guest.packaged else cached, given.everything).run(), chosen))
+                guest, place / guest.name, empty if guest.packaged else cached, given).run(), chosen))
     finally:
         shutil.rmtree(place)
     print(table())

@@ -154,10 +154,10 @@ class Node:
     def control(self):
         return Control(self.run)
 
-    def call(self, seconds=60, **request):
+    def call(self, limit=60, **request):
         control = self.control()
         try:
-            return control.run(control.ask(**request), end=False, seconds=seconds)[0]
+            return control.run(control.ask(**request), end=False, seconds=limit)[0]
         finally:
             control.close()
 
@@ -182,10 +182,10 @@ class Node:
         machines.wait_for(lambda: not self.pid(), "its end", seconds)
         return json.loads((self.run / "last.json").read_text())
 
-    def exec(self, *argv, data=b"", seconds=60, **more):
+    def exec(self, *argv, data=b"", limit=60, **more):
         control = self.control()
         try:
-            return control.run(control.ask(do="exec", argv=argv, **more), data, seconds=seconds)
+            return control.run(control.ask(do="exec", argv=argv, **more), data, seconds=limit)
         finally:
             control.close()
 

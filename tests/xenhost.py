@@ -295,7 +295,7 @@ def boot(folder, script, *, memory=256, timeout=300, extra=(), cpu=""):
 
 
 def _run(place, disk, initrd, memory, timeout, cpu):
-    argv = [guests._program("qemu-system-x86_64", "qemu-system-x86"), "-accel", "tcg,tb-size=256",
+    argv = [*guests.DIES_WITH_US, guests._program("qemu-system-x86_64", "qemu-system-x86"), "-accel", "tcg,tb-size=256",
             "-machine", "q35", "-cpu", f"qemu64,+svm,+npt{cpu}", "-smp", "1", "-m", str(memory),
             "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", place / "xen",
             "-append", f"console=com1 com1=115200,8n1 dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M "

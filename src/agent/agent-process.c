@@ -149,7 +149,6 @@ static void settle_in(const struct ends *ends, bool pty)
 	for (int i = 1; i < _NSIG; i++)
 		signal(i, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	setsid();
 	prctl(PR_SET_PDEATHSIG, pty ? SIGHUP : SIGTERM);
 	take_ends(ends);
 	if (pty)
@@ -166,16 +165,34 @@ static void say(struct kmln_json *answer)
 	kmln_write_all(3, text.data, text.size, &ignored);
 }
 
-/* Forks; 0 in the child, which has its ends. */
+/*
+ * Forks; 0 in the child, which has its ends. When this returns the child leads its group: who is
+ * told to end at once is found by it.
+ */
 static pid_t start(struct ends *ends, bool pty, struct kmln_error *err)
 {
-	pid_t pid = fork();
+	int fds[2];
+	pid_t pid;
+	char none;
 
-	if (pid < 0)
-		return kmln_fail_sys(err, errno, "fork");
-	if (pid == 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return kmln_fail_sys(err, errno, "pipe");
+	pid = fork();
+	if (pid == 0) {
+		setsid();
+		close(fds[0]);
+		close(fds[1]);
 		settle_in(ends, pty);
-	return pid;
+		return 0;
+	}
+	if (pid < 0)
+		kmln_fail_sys(err, errno, "fork");
+	close(fds[1]);
+	/* its end is all that comes */
+	while (pid > 0 && read(fds[0], &none, 1) < 0 && errno == EINTR)
+		;
+	close(fds[0]);
+	return pid < 0 ? -err->code : pid;
 }
 
 /* ---- programs ---- */

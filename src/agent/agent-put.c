@@ -119,7 +119,11 @@ static int put_link(const char *path, const struct kmln_json *request, struct km
 {
 	const struct owner owner = read_owner(request, 0777);
 	const char *target = kmln_json_get(request, "target");
+	const char *hex = kmln_json_get(request, "target_bytes");
+	KMLN_BUF struct kmln_buf bytes = {0};
 
+	if (!target && hex && agent_hex_read(hex, &bytes))
+		target = bytes.data;
 	if (!target || !*target)
 		return kmln_fail(err, EINVAL, "the request names no target");
 	if (snprintf(half, sizeof(half), "%s.kmln-%d", path, (int)getpid()) >= (int)sizeof(half))

@@ -91,6 +91,9 @@ static bool tell_init(enum how how)
 	char program[256];
 
 	init_program(program, sizeof(program));
+	/* it is at it already, and takes no more signals */
+	if (ends_in(program, "systemd-shutdown"))
+		return true;
 	if (ends_in(program, "systemd"))
 		return kill(1, ways[how].systemd) == 0;
 	if (ends_in(program, "busybox") && getpid() != 1)
@@ -131,9 +134,7 @@ static void shut_down(void *data)
 {
 	const enum how how = *(enum how *)data;
 
-	/* the end of everything else is no reason to stop */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	/* it does not resist: who ends it is at the shutdown already, and would wait for it */
 	for (int waited = 0; waited < LAST_RESORT; waited += AGAIN) {
 		if (!tell_init(how))
 			break;

@@ -19,7 +19,7 @@
 #include "base/file.h"
 
 /* Input is given back as credit in pieces of this size. */
-#define CREDIT_PIECE 16384
+#define CREDIT_PIECE 32768
 /* From the first word to end until it is made to, milliseconds. */
 #define END_LIMIT 3000
 #define ANSWER_MAX KMLN_FRAME_MAX
@@ -225,10 +225,23 @@ static void end_input(struct agent_stream *stream)
 	kmln_close_cleanup(&stream->in);
 }
 
+/*
+ * A worker is woken for a whole piece only: on a slow line each little one would cost two changes
+ * of processes.
+ */
+static bool is_worth_passing(const struct agent_stream *stream)
+{
+	size_t left = stream->input.size - stream->passed;
+
+	return stream->kind != AGENT_WORK || stream->input_ended || left >= CREDIT_PIECE;
+}
+
 static void pass_input(struct agent *agent, struct agent_stream *stream)
 {
 	size_t left = stream->input.size - stream->passed;
 
+	if (!is_worth_passing(stream))
+		return;
 	if (stream->in < 0) {
 		drop_input(agent, stream);
 		return;
@@ -344,7 +357,8 @@ size_t agent_streams_poll(struct agent *agent, struct pollfd *fds)
 
 	for (size_t i = 0; i < agent->stream_count; i++) {
 		const struct agent_stream *s = agent->streams[i];
-		bool waits = s->connecting || s->input.size > s->passed || s->input_ended;
+		bool waits = s->connecting || s->input_ended ||
+			     (s->input.size > s->passed && is_worth_passing(s));
 
 		if (s->in >= 0 && waits)
 			fds[count++] = (struct pollfd){s->in, POLLOUT, 0};

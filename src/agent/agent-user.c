@@ -22,7 +22,7 @@ static bool next(const char **text, struct kmln_pool *pool, char **fields, size_
 	for (size_t i = 0; i < count; i++) {
 		fields[i] = rest ? strsep(&rest, ":") : NULL;
 		if (!fields[i])
-			fields[i] = "";
+			fields[i] = kmln_pool_strdup(pool, "");
 	}
 	return true;
 }

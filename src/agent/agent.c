@@ -24,6 +24,8 @@
 #include "base/file.h"
 
 #define SECOND 1000
+/* In one turn of the loop. */
+#define READS 8
 /* A frame that is not whole after this time never will be. */
 #define FRAME_LIMIT (10 * SECOND)
 /* How long a port whose other end nobody holds is left alone. */
@@ -190,24 +192,36 @@ static void take(struct agent *agent, const char *data, size_t size)
 
 /* ---- the loop ---- */
 
-static void read_line(struct agent *agent, short events)
+/* The line is at its end, or broken, or nobody holds the other one. */
+static void hang_up(struct agent *agent, bool close_it)
 {
-	static char piece[32768];
-	ssize_t n = read(agent->line.fd, piece, sizeof(piece));
-
-	if (n > 0) {
-		take(agent, piece, (size_t)n);
-		return;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !(events & POLLHUP))
-		return;
 	/* a port whose other end nobody holds stays open; a line is opened again */
-	if (agent->line.serial || (n < 0 && errno != EAGAIN))
+	if (close_it)
 		agent_line_close(&agent->line);
 	kmln_buf_fini(&agent->line.out);
 	agent->line.written = 0;
 	agent->line.next_try = agent->now + PAUSE;
 	start_anew(agent);
+}
+
+static void read_line(struct agent *agent, short events)
+{
+	static char piece[32768];
+
+	/* a virtio port gives a page at a time: several are cheaper than a turn for each */
+	for (int i = 0; i < READS; i++) {
+		ssize_t n = read(agent->line.fd, piece, sizeof(piece));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && (i || !(events & POLLHUP)))
+			return;
+		if (n <= 0) {
+			hang_up(agent, agent->line.serial || (n < 0 && errno != EAGAIN));
+			return;
+		}
+		take(agent, piece, (size_t)n);
+	}
 }
 
 static bool is_line_busy(const struct agent *agent)

@@ -32,6 +32,7 @@
 struct options {
 	const char *root, *types, *flags, *init;
 	bool rw, quiet;
+	bool served; /* UML's disk comes from a daemon of the host's */
 	unsigned wait; /* seconds */
 	const char *aliases[ALIASES_MAX]; /* "NEW:OLD" */
 	size_t alias_count;
@@ -154,9 +155,37 @@ static void parse(char *line, struct options *o)
 					  : o->wait;
 		else if ((value = after(word, "kmln.alias=")) && o->alias_count < ALIASES_MAX)
 			o->aliases[o->alias_count++] = value;
-		else
+		else {
+			o->served = o->served || after(word, "virtio_uml.device=");
 			load_parameter(word);
+		}
 	}
+}
+
+/*
+ * The daemon that serves UML's disk (QEMU 7.2) tells at first that it keeps nothing back, although
+ * it does. The kernel would then never ask it to write that to its disk, and what a guest has
+ * synced would be lost with the daemon. Said in this way, both know of it.
+ */
+static void tell_of_cache(const struct disk *disk)
+{
+	/* of the disk itself, or of the one that a partition is on */
+	static const char *const places[] = {"", "/.."};
+	const char *name = strrchr(disk->path, '/');
+	bool told = false;
+
+	for (size_t i = 0; name && !told && i < sizeof(places) / sizeof(places[0]); i++) {
+		char path[sizeof(disk->path) + 64];
+		int fd;
+
+		snprintf(path, sizeof(path), "/sys/class/block%s%s/cache_type", name, places[i]);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		told = fd >= 0 && write(fd, "write back", strlen("write back")) > 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	if (!told)
+		say("%s cannot be told that it is to be flushed", disk->path);
 }
 
 static void make_aliases(const struct options *o)
@@ -388,6 +417,8 @@ int main(int argc, char **argv)
 			say("root=%s was not found in %u s", o.root, o.wait);
 		return give_up();
 	}
+	if (o.served)
+		tell_of_cache(&disk);
 	type = mount_root(&o, &disk);
 	if (!type)
 		return give_up();

@@ -20,7 +20,8 @@ static int make_initramfs(struct boot *boot, const char **words, struct kmln_err
 	struct kmln_direct direct;
 	int r = 0;
 
-	if (boot->initramfs || (raw && !kmln_direct_alias(boot->facts, disk, boot->pool)))
+	if (boot->initramfs ||
+		(raw && !boot->served_count && !kmln_direct_alias(boot->facts, disk, boot->pool)))
 		return 0;
 	if (!boot->scratch.path)
 		r = kmln_private_open(&boot->scratch, err);
@@ -28,7 +29,7 @@ static int make_initramfs(struct boot *boot, const char **words, struct kmln_err
 		r = kmln_direct_uml(boot->facts, boot->program, disk, boot->scratch.path,
 			boot->pool, &direct, err);
 	/* a name that leads nowhere is no reason not to start */
-	if (raw && r == -KMLN_ELACK)
+	if (raw && !boot->served_count && r == -KMLN_ELACK)
 		return 0;
 	if (r < 0)
 		return r;
@@ -48,13 +49,16 @@ int kmln_boot_uml_initramfs(struct boot *boot, struct kmln_error *err)
 	return r;
 }
 
-/* UML reads raw images only: a daemon serves it any other. */
+/* UML reads raw images only: a daemon serves it all others. */
 int kmln_boot_uml_disk(struct boot *boot, struct kmln_error *err)
 {
+	struct kmln_storage_more *more =
+		kmln_pool_array(boot->pool, boot->served_count + 1, sizeof(*more));
 	const char *folder = kmln_pool_printf(boot->pool, "%s/served", boot->scratch.path);
-	const struct kmln_storage_disk disk = {
+	struct kmln_storage_disk disk = {
 		.layers = boot->disk.layers,
 		.size = boot->disk.size,
+		.more = more,
 		.snapshot = boot->opts->snapshot,
 		.confined = boot->sandbox.confined,
 		.folder = boot->scratch.path,
@@ -62,6 +66,10 @@ int kmln_boot_uml_disk(struct boot *boot, struct kmln_error *err)
 	};
 	int r = kmln_make_folders(folder, err);
 
+	for (size_t i = 0; i < boot->disk_count; i++)
+		if (!boot->disks[i].raw)
+			more[disk.more_count++] = (struct kmln_storage_more){
+				boot->disks[i].disk.layers, boot->disks[i].disk.size};
 	boot->socket_folder = folder;
 	boot->server = kmln_pool_alloc(boot->pool, sizeof(*boot->server));
 	return r < 0 ? r : kmln_storage_plan(&disk, boot->pool, boot->server, err);

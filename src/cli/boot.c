@@ -23,8 +23,6 @@
 #include "convert/direct.h"
 #include "image/disk.h"
 #include "image/inspect.h"
-#include "image/nodes.h"
-#include "image/storage.h"
 #include "plan/actions.h"
 #include "platform/platform.h"
 #include "platform/uefi.h"
@@ -69,7 +67,7 @@ static int look_at_image(struct boot *boot, const char *path, struct kmln_error 
 	boot->device = S_ISBLK(st.st_mode);
 	if (!boot->opts->snapshot && access(path, W_OK) < 0)
 		return kmln_fail_sys(err, errno, "%s: write (--snapshot only reads it)", path);
-	r = kmln_inspect(&boot->disk, &boot->facts, err);
+	r = kmln_inspect_to_start(&boot->disk, &boot->facts, err);
 	if (r < 0)
 		return kmln_wrap(err, "%s", path);
 	/* which of several roots is meant is a matter of no guess */
@@ -111,6 +109,8 @@ static const char *misfit(const struct boot *boot, const struct kmln_platform *p
 
 	if (platform->domains && !kmln_eq(boot->facts->format, "raw"))
 		return "it reads raw images only";
+	if (platform->domains && boot->served_count)
+		return "it reads raw images only, and a further disk is of another format";
 	if (platform->domains && boot->opts->snapshot)
 		return "it writes to its disk";
 	if (platform->domains && (boot->opts->boot_disk || kmln_eq(boot->opts->firmware, "uefi")))
@@ -230,6 +230,19 @@ static int share_file(struct boot *boot, const char *path, const char *name, con
 	return 0;
 }
 
+/* To choose a kernel for it more must be known of a guest than to start it with one. */
+static int look_further(struct boot *boot, struct kmln_error *err)
+{
+	struct kmln_facts *facts = NULL;
+	int r = kmln_inspect(&boot->disk, &facts, err);
+
+	if (r < 0)
+		return kmln_wrap(err, "%s", boot->image);
+	kmln_facts_free(boot->facts);
+	boot->facts = facts;
+	return 0;
+}
+
 /* A guest without boot loader gets a kernel as `kmln convert` would choose it. */
 static int find_kernel(struct boot *boot, struct kmln_error *err)
 {
@@ -244,7 +257,9 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	if (boot->kernel || (!boot->platform->domains &&
 				    (!boot->platform->needs_loader || starts_by_itself(boot))))
 		return 0;
-	r = kmln_private_open(&boot->scratch, err);
+	r = look_further(boot, err);
+	if (r == 0)
+		r = kmln_private_open(&boot->scratch, err);
 	if (r == 0)
 		r = kmln_direct_prepare(&boot->disk, boot->facts, boot->platform,
 			boot->scratch.path, boot->pool, &direct, err);
@@ -257,30 +272,6 @@ static int find_kernel(struct boot *boot, struct kmln_error *err)
 	boot->words = kmln_pool_printf(
 		boot->pool, "%s %s", direct.words, boot->opts->append ? boot->opts->append : "");
 	return 0;
-}
-
-/* What QEMU is told of an image that is not raw. Its files were opened as the user's just now. */
-static int describe_disk(struct boot *boot, struct kmln_error *err)
-{
-	const struct kmln_nodes nodes = {boot->disk.layers, &boot->sandbox, false};
-	KMLN_BUF struct kmln_buf json = {0};
-	int r = 0;
-
-	if (kmln_eq(boot->disk.format, "raw"))
-		return 0;
-	if (!boot->disk.layers)
-		return kmln_fail(err, KMLN_EINVALID,
-			"a fixed VHD: what follows the disk in it must not be written over; copy it "
-			"with qemu-img convert");
-	if (!boot->scratch.path)
-		r = kmln_private_open(&boot->scratch, err);
-	if (r == 0 && kmln_eq(boot->platform->name, "uml")) {
-		r = kmln_boot_uml_disk(boot, err);
-	} else if (r == 0) {
-		r = kmln_nodes_disk(&nodes, !boot->opts->snapshot, boot->scratch.path, &json, err);
-		boot->nodes = r < 0 ? NULL : kmln_pool_strdup(boot->pool, json.data);
-	}
-	return r < 0 ? kmln_wrap(err, "%s", boot->image) : 0;
 }
 
 /* UEFI writes variables: into a copy that goes with the machine. */
@@ -314,6 +305,7 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 {
 	const struct boot_opts *opts = boot->opts;
 	bool uml = kmln_eq(boot->platform->name, "uml");
+	const char *served = NULL;
 	struct kmln_launch launch = {
 		.program = boot->program,
 		.partition = boot->partition,
@@ -324,17 +316,19 @@ static int plan_launch(struct boot *boot, struct kmln_strv *argv, struct kmln_er
 	};
 
 	launch.nodes = boot->nodes;
-	launch.served = boot->server != NULL;
+	launch.served = boot->server && !kmln_eq(boot->facts->format, "raw");
 	if (boot->server)
-		launch.disk = kmln_pool_printf(boot->pool, "%s/" KMLN_STORAGE_SOCKET,
-			kmln_sandbox_share(
-				&boot->sandbox, boot->socket_folder, "served", KMLN_ACCESS_READ));
+		served = kmln_sandbox_share(
+			&boot->sandbox, boot->socket_folder, "served", KMLN_ACCESS_READ);
+	if (launch.served)
+		launch.disk = kmln_pool_printf(boot->pool, "%s/" KMLN_STORAGE_SOCKET, served);
 	else
 		launch.disk = boot->nodes ? launch.run
 					  : kmln_sandbox_share(&boot->sandbox, boot->image, "disk0",
 						    boot->device     ? KMLN_ACCESS_DEVICE
 						    : opts->snapshot ? KMLN_ACCESS_READ
 								     : KMLN_ACCESS_WRITE);
+	kmln_boot_disks_give(boot, served, &launch);
 	if (boot->firmware) {
 		launch.firmware = kmln_sandbox_share(
 			&boot->sandbox, boot->firmware, "firmware", KMLN_ACCESS_READ);
@@ -408,18 +402,24 @@ static int plan(struct boot *boot, struct kmln_actions *actions, struct kmln_err
 		.cmdline = boot->words,
 		.memory = boot->opts->memory ? boot->opts->memory : DEFAULT_MEMORY,
 	};
-	int r = boot->platform->ending
-			? kmln_plan_domain(boot->platform, &domain, actions, spawn, err)
-			: plan_process(boot, actions, spawn, err);
+	int r;
 
+	if (boot->platform->ending) {
+		kmln_boot_disks_give(boot, NULL, &domain);
+		r = kmln_plan_domain(boot->platform, &domain, actions, spawn, err);
+	} else {
+		r = plan_process(boot, actions, spawn, err);
+	}
 	if (r < 0)
 		return r;
 	spawn->scratch = boot->scratch.path;
 	if (boot->server) {
 		action = kmln_actions_add(actions, KMLN_ACTION_SERVE, NODE);
 		action->spawn = boot->server;
-		action->why =
-			kmln_pool_printf(boot->pool, "its disk, which is %s", boot->facts->format);
+		action->why = kmln_eq(boot->facts->format, "raw")
+				      ? "its further disks, which are not raw"
+				      : kmln_pool_printf(boot->pool, "its disk, which is %s",
+						boot->facts->format);
 	}
 	action = kmln_actions_add(actions, KMLN_ACTION_SPAWN, NODE);
 	action->spawn = spawn;
@@ -441,6 +441,8 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 	boot->image = kmln_pool_strdup(boot->pool, real);
 	r = look_at_image(boot, path, err);
 	if (r == 0)
+		r = kmln_boot_disks_look(boot, err);
+	if (r == 0)
 		r = find_platform(boot, err);
 	if (r == 0 && !boot->platform->ending)
 		r = kmln_sandbox_look(&boot->sandbox, boot->pool, !boot->opts->unconfined, err);
@@ -449,11 +451,12 @@ static int read_all(struct boot *boot, const char *path, struct kmln_error *err)
 	if (r == 0)
 		r = find_kernel(boot, err);
 	if (r == 0)
-		r = describe_disk(boot, err);
+		r = kmln_boot_disks_describe(boot, err);
 	if (r == 0)
 		r = find_firmware(boot, err);
-	/* the machine locks the image itself */
+	/* the machine locks the images itself */
 	kmln_disk_close(&boot->disk);
+	kmln_boot_disks_close(boot);
 	if (r == 0 && !boot->platform->ending && !boot->sandbox.landlock)
 		kmln_warn("this kernel has no Landlock: %s",
 			boot->sandbox.confined ? "namespaces alone hold the machine"
@@ -479,6 +482,7 @@ static void boot_cleanup(struct boot *boot)
 {
 	boot->facts = kmln_facts_free(boot->facts);
 	kmln_disk_close(&boot->disk);
+	kmln_boot_disks_close(boot);
 	kmln_private_cleanup(&boot->scratch);
 }
 
@@ -563,6 +567,8 @@ static const struct kmln_opt options[] = {
 	{"boot-disk", 0, KMLN_OPT_FILE, "FILE",
 		"start from this disk, which `kmln convert --boot disk` made (kvm, qemu)",
 		offsetof(struct boot_opts, boot_disk), NULL},
+	{"disk", 0, KMLN_OPT_FILES, "FILE", "a further disk; may be repeated",
+		offsetof(struct boot_opts, disks), NULL},
 	KMLN_OPT_ROOT(struct boot_opts),
 	KMLN_OPT_BACKING(struct boot_opts),
 	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",

@@ -11,6 +11,9 @@
 #include "cli/project.h"
 #include "cli/confirm.h"
 
+/* So many new hosts are no longer named. */
+#define MANY 12
+
 struct options {
 	const char *file, *project, *platform;
 	bool allow_include, dry_run, replatform, replace, yes, unconfined;
@@ -53,6 +56,8 @@ static int look(struct kmln_building *b, struct kmln_error *err)
 		.store = &b->loaded->store,
 		.replatform = b->replatform,
 		.replace = b->replace,
+		.moves = b->moves,
+		.move_count = b->move_count,
 	};
 	struct kmln_loaded *loaded = b->loaded;
 
@@ -80,10 +85,16 @@ int kmln_building_look(struct kmln_building *building, bool prepare, struct kmln
 void kmln_building_show(const struct kmln_building *building, FILE *to)
 {
 	const struct kmln_build_plan *plan = &building->plan;
+	size_t new = 0;
 
 	for (size_t i = 0; i < plan->host_count; i++)
-		fprintf(to, "%-9s host %s: %s\n", kmln_change_name(plan->hosts[i].change),
-			plan->hosts[i].host, plan->hosts[i].why);
+		new += plan->hosts[i].change == KMLN_CHANGE_NEW;
+	if (new > MANY)
+		fprintf(to, "%-9s %zu hosts\n", kmln_change_name(KMLN_CHANGE_NEW), new);
+	for (size_t i = 0; i < plan->host_count; i++)
+		if (plan->hosts[i].change != KMLN_CHANGE_NEW || new <= MANY)
+			fprintf(to, "%-9s host %s: %s\n", kmln_change_name(plan->hosts[i].change),
+				plan->hosts[i].host, plan->hosts[i].why);
 	for (size_t i = 0; i < plan->nodes.count; i++)
 		fprintf(to, "%-9s %s\n", "start", plan->nodes.items[i]);
 }
@@ -133,21 +144,12 @@ int kmln_building_carry_out(struct kmln_building *building, struct kmln_error *e
 
 static int build(const struct options *o, struct kmln_building *b, struct kmln_error *err)
 {
-	KMLN_FD int lock = -1;
-	int r;
+	int r = kmln_building_look(b, true, err);
 
-	if (o->dry_run) {
-		r = kmln_building_look(b, false, err);
-		if (r == 0)
-			kmln_building_show(b, stdout);
-		return r;
-	}
-	r = kmln_store_lock(&b->loaded->store, KMLN_LOCK_SECONDS, &lock, err);
-	if (r == 0)
-		r = kmln_building_look(b, true, err);
 	if (r < 0)
 		return r;
-	kmln_building_show(b, stderr);
+	if (kmln_verbosity >= 0)
+		kmln_building_show(b, stderr);
 	if (loses_disks(&b->plan) && b->replace && !o->yes) {
 		r = kmln_confirm("What these hosts have on their disks will be lost. Go on?", err);
 		if (r < 0)
@@ -156,6 +158,15 @@ static int build(const struct options *o, struct kmln_building *b, struct kmln_e
 	r = kmln_building_carry_out(b, err);
 	if (r == 0)
 		kmln_note("%s: %s", b->loaded->store.project, b->loaded->store.folder);
+	return r;
+}
+
+static int show(struct kmln_building *b, struct kmln_error *err)
+{
+	int r = kmln_building_look(b, false, err);
+
+	if (r == 0)
+		kmln_building_show(b, stdout);
 	return r;
 }
 
@@ -170,10 +181,18 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		.replatform = o->replatform,
 		.replace = o->replace,
 	};
-	int r = kmln_project_choose(
-		&loaded, o->file, o->project, argc ? argv[0] : NULL, o->allow_include, err);
+	int lock = -1, r = kmln_project_choose(&loaded, o->file, o->project, argc ? argv[0] : NULL,
+			       o->allow_include, err);
 
-	return r < 0 ? r : build(o, &building, err);
+	if (r < 0)
+		return r;
+	if (o->dry_run)
+		return show(&building, err);
+	r = kmln_store_lock(&loaded.store, KMLN_LOCK_SECONDS, &lock, err);
+	if (r == 0)
+		r = build(o, &building, err);
+	kmln_store_unlock(&loaded.store, &lock);
+	return r;
 }
 
 const struct kmln_command kmln_command_build = {

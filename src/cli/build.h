@@ -16,6 +16,8 @@ struct kmln_building {
 	struct kmln_loaded *loaded; /* borrowed, of kmln_project_choose(); must outlive it */
 	const char *platform; /* "auto" or NULL: decided here */
 	bool unconfined, replatform, replace;
+	const struct kmln_move *moves; /* see kmln_cluster_wish */
+	size_t move_count;
 	struct kmln_shared shared;
 	struct kmln_cluster cluster;
 	struct kmln_build_plan plan;

@@ -16,6 +16,7 @@ enum kmln_opt_kind {
 	KMLN_OPT_FLAG, /* bool */
 	KMLN_OPT_TEXT, /* const char * */
 	KMLN_OPT_FILE, /* const char *, completed as a file name */
+	KMLN_OPT_FILES, /* struct kmln_strv: repeatable, each completed as a file name */
 	KMLN_OPT_FOLDER, /* const char *, completed as a folder */
 	KMLN_OPT_SIZE, /* uint64_t bytes: 1G, 512M, 4096; K M G T are powers of 1024 */
 	KMLN_OPT_NUMBER, /* uint64_t */
@@ -43,10 +44,19 @@ struct kmln_command {
 	const struct kmln_opt *opts; /* ends with a NULL name */
 	size_t opts_size; /* of the option struct, which starts zeroed */
 	int min_args, max_args;
+	int rest_from; /* from its argument of this number (1: the first) on no word is an option;
+			  0: options may stand anywhere */
+	int failed_status; /* its exit status for every failure but a wrong command line; 0: by the
+			      error */
 	bool hidden; /* not in help and completions */
 	bool raw; /* arguments are the command's own: no option is parsed */
 	bool complete_files; /* its arguments are files */
+	bool complete_hosts; /* or hosts of the project */
 	const char *const *complete_words; /* or the first is one of these; NULL-ended */
+	/* Instead of kmln_opts_parse(), for words with an order of their own; or NULL. */
+	int (*parse)(
+		void *opts, int argc, char **argv, int *args, bool *help, struct kmln_error *err);
+	/* A positive result is the exit status; err may say why. */
 	int (*run)(const void *opts, int argc, char **argv, struct kmln_error *err);
 };
 

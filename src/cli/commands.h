@@ -24,4 +24,8 @@ extern const struct kmln_command kmln_command_up, kmln_command_down, kmln_comman
 
 extern const struct kmln_command kmln_command_export, kmln_command_graph;
 
+extern const struct kmln_command kmln_command_console, kmln_command_cp, kmln_command_exec,
+	kmln_command_logs, kmln_command_ssh, kmln_command_ssh_config;
+extern const struct kmln_command kmln_command_connect, kmln_command_hosts;
+
 #endif

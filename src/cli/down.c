@@ -78,9 +78,8 @@ const struct kmln_command kmln_command_down = {
 	.name = "down",
 	.args = "",
 	.summary = "Stop a project whole",
-	.details =
-		"Hosts shut down in the reverse of the order in which they started, then switches and\n"
-		"what hangs on them end. Nothing stays behind but the project's disks.",
+	.details = "Hosts shut down in the reverse of the order in which they started, then\n"
+		   "switches and what hangs on them end. Only the project's disks stay behind.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.max_args = 0,

@@ -33,7 +33,8 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	kmln_json_set(request, "how", kmln_json_text("cut"));
 	r = kmln_control_call(folder, request, LIMIT_MS, &answer, err);
 	/* one that does not answer, or ended by itself meanwhile */
-	return r < 0 && kmln_node_keeper(folder) ? kmln_node_kill(folder, err) : 0;
+	r = r < 0 && kmln_node_keeper(folder) ? kmln_node_kill(folder, err) : 0;
+	return r < 0 ? r : kmln_taps_clear(&store, err);
 }
 
 const struct kmln_command kmln_command_end = {

@@ -93,7 +93,7 @@ static void print_choices(const struct kmln_command *c)
 			for (const char *const *w = o->choices; *w; w++)
 				printf("%s%s", w == o->choices ? "" : " ", *w);
 			printf("' -- \"$cur\"))");
-		} else if (o->kind == KMLN_OPT_FILE) {
+		} else if (o->kind == KMLN_OPT_FILE || o->kind == KMLN_OPT_FILES) {
 			printf("_kmln_files -f");
 		} else if (o->kind == KMLN_OPT_FOLDER) {
 			printf("_kmln_files -d");
@@ -104,6 +104,26 @@ static void print_choices(const struct kmln_command *c)
 	}
 }
 
+/* What completes the arguments of a command, or nothing. */
+static void print_arguments(const struct kmln_command *c)
+{
+	if (!c->complete_words && !c->complete_files && !c->complete_hosts)
+		return;
+	printf("\t%s:*) ", c->name);
+	if (c->complete_words) {
+		printf("COMPREPLY=($(compgen -W '");
+		for (const char *const *w = c->complete_words; *w; w++)
+			printf("%s%s", w == c->complete_words ? "" : " ", *w);
+		printf("' -- \"$cur\")); ");
+	}
+	/* a host whose files are meant has a colon behind it */
+	if (c->complete_hosts)
+		printf("_kmln_hosts %s; ", c->complete_files ? ":" : "''");
+	if (c->complete_files)
+		printf("_kmln_files -f; ");
+	printf(";;\n");
+}
+
 void kmln_completion_bash(void)
 {
 	printf("# bash completion for kmln; made from the option tables when kmln was built\n"
@@ -111,6 +131,20 @@ void kmln_completion_bash(void)
 	       "\tlocal name\n"
 	       "\tcompopt -o filenames 2>/dev/null\n"
 	       "\twhile IFS= read -r name; do COMPREPLY+=(\"$name\"); done < <(compgen \"$1\" -- \"$cur\")\n"
+	       "}\n\n"
+	       "# the hosts of the project that the line names, else of the one here\n"
+	       "_kmln_hosts()\n{\n"
+	       "\tlocal i at which=()\n"
+	       "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
+	       "\t\tat=$((i + 1))\n"
+	       "\t\t[ \"${COMP_WORDS[at]-}\" != = ] || at=$((i + 2))\n"
+	       "\t\tcase ${COMP_WORDS[i]} in\n"
+	       "\t\t-p|--project) which=(-p \"${COMP_WORDS[at]-}\") ;;\n"
+	       "\t\t--file) which=(-f \"${COMP_WORDS[at]-}\") ;;\n"
+	       "\t\t-f) [ \"$cmd\" = logs ] || which=(-f \"${COMP_WORDS[at]-}\") ;;\n"
+	       "\t\tesac\n\tdone\n"
+	       "\t[ -z \"$1\" ] || compopt -o nospace 2>/dev/null\n"
+	       "\tCOMPREPLY+=($(compgen -W \"$(\"${COMP_WORDS[0]}\" _hosts \"${which[@]}\" 2>/dev/null)\" -S \"$1\" -- \"$cur\"))\n"
 	       "}\n\n"
 	       "_kmln()\n{\n"
 	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]}\n"
@@ -134,15 +168,7 @@ void kmln_completion_bash(void)
 		for (const struct kmln_opt *o = (*c)->opts; o->name; o++)
 			printf("--%s ", o->name);
 		printf("--quiet --verbose --help' -- \"$cur\")) ;;\n");
-		if ((*c)->complete_words) {
-			printf("\t%s:*) COMPREPLY=($(compgen -W '", (*c)->name);
-			for (const char *const *w = (*c)->complete_words; *w; w++)
-				printf("%s%s", w == (*c)->complete_words ? "" : " ", *w);
-			printf("' -- \"$cur\"))%s ;;\n",
-				(*c)->complete_files ? "; _kmln_files -f" : "");
-		} else if ((*c)->complete_files) {
-			printf("\t%s:*) _kmln_files -f ;;\n", (*c)->name);
-		}
+		print_arguments(*c);
 	}
 	printf("\tesac\n}\ncomplete -F _kmln kmln\n");
 }

@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "cli/build.h"
 #include "cluster/control.h"
 
 void kmln_alive_fini(struct kmln_alive *alive)
@@ -57,6 +57,7 @@ static int load_built(struct kmln_alive *alive, struct kmln_error *err)
 	if (r < 0)
 		return r;
 	loaded->folder = origin.folder;
+	loaded->store = alive->store;
 	return kmln_report_result(&loaded->report, origin.file, err);
 }
 
@@ -119,7 +120,7 @@ int kmln_alive_open(struct kmln_alive *alive, const struct kmln_which *which,
 
 int kmln_alive_lock(struct kmln_alive *alive, struct kmln_error *err)
 {
-	return kmln_store_lock(alive->life.store, KMLN_LOCK_LIMIT, &alive->lock, err);
+	return kmln_store_lock(alive->life.store, KMLN_LOCK_SECONDS, &alive->lock, err);
 }
 
 /* ---- Ctrl-C ---- */

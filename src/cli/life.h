@@ -14,8 +14,6 @@
 /* Seconds. */
 #define KMLN_READY_LIMIT 300
 #define KMLN_SHUTDOWN_LIMIT 60
-/* That a command waits for another one on the same project. */
-#define KMLN_LOCK_LIMIT 10
 
 #define KMLN_OPT_READY(type) \
 	{ \

@@ -99,11 +99,13 @@ static int run_command(const struct kmln_command *command, int argc, char **argv
 	KMLN_FREE void *values = calloc(1, command->opts_size + 1);
 	struct kmln_error err = {0};
 	bool help = false;
-	int args = argc, r = 0;
+	int args = argc, failed = 0, r = 0;
 
 	if (!values)
 		abort();
-	if (!command->raw)
+	if (command->parse)
+		r = command->parse(values, argc, argv, &args, &help, &err);
+	else if (!command->raw)
 		r = kmln_opts_parse(command, values, argc, argv, &args, &help, &err);
 	if (help) {
 		kmln_help_command(command);
@@ -116,10 +118,19 @@ static int run_command(const struct kmln_command *command, int argc, char **argv
 	else if (r == 0 && command->max_args >= 0 && args > command->max_args)
 		r = kmln_fail(&err, KMLN_EUSAGE, "%s: '%s' is one argument too many", command->name,
 			argv[command->max_args]);
-	if (r == 0)
+	if (r == 0) {
 		r = command->run(values, args, argv, &err);
+		failed = command->failed_status;
+	}
 	kmln_opts_fini(command, values);
-	return r < 0 ? report(&err) : 0;
+	if (r >= 0) {
+		/* a status that is not kmln's own may have its reason */
+		if (r && err.code)
+			report(&err);
+		return r;
+	}
+	r = report(&err);
+	return failed && err.code != KMLN_EUSAGE ? failed : r;
 }
 
 /* Output that could not be written turns success into failure. */

@@ -18,7 +18,7 @@ struct options {
 	struct kmln_which which;
 	const char *to, *format;
 	uint64_t timeout, jobs;
-	bool all, dry_run;
+	bool all, dry_run, unconfined;
 };
 
 static const char *const platform_names[] = {"uml", "kvm", "qemu", NULL};
@@ -36,8 +36,11 @@ static const struct kmln_opt opts[] = {
 	{"jobs", 'j', KMLN_OPT_NUMBER, "N", "move N hosts at once (default 1)",
 		offsetof(struct options, jobs), NULL},
 	KMLN_OPT_READY(struct options),
-	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
+	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct options, dry_run), NULL},
+	{"unconfined", 0, KMLN_OPT_FLAG, NULL,
+		"for a host that cannot confine machines; see kmln-boot(1)",
+		offsetof(struct options, unconfined), NULL},
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -66,8 +69,8 @@ static int check_platform(struct moving *m, struct kmln_error *err)
 	if (r < 0)
 		return r;
 	return probe.usable ? 0
-			    : kmln_fail(err, KMLN_ELACK, "no host can move to %s: %s", platform->name,
-				      probe.reason);
+			    : kmln_fail(err, KMLN_ELACK, "no host can move to %s: %s",
+				      platform->name, probe.reason);
 }
 
 static int choose(struct moving *m, struct kmln_life_node *node, struct kmln_error *err)
@@ -80,8 +83,8 @@ static int choose(struct moving *m, struct kmln_life_node *node, struct kmln_err
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return kmln_fail(err, KMLN_ENO, "host %s is not built; kmln up builds it",
-			node->name);
+		return kmln_fail(
+			err, KMLN_ENO, "host %s is not built; kmln up builds it", node->name);
 	if (kmln_eq(built.platform, m->options->to)) {
 		kmln_note("host %s: runs on %s already", node->name, built.platform);
 		return 0;
@@ -120,6 +123,7 @@ static int look(struct moving *m, struct kmln_renew *renew, size_t from, size_t 
 		.moves = moves,
 		.move_count = to - from,
 		.dry_run = m->options->dry_run,
+		.unconfined = m->options->unconfined,
 		.names = names,
 		.name_count = to - from,
 	};
@@ -257,8 +261,8 @@ const struct kmln_command kmln_command_migrate = {
 	.name = "migrate",
 	.args = "HOST...|--all",
 	.summary = "Move hosts to another platform of this host",
-	.details = "Each is shut down, and started there with the same disk. That it can run there is\n"
-		   "made sure of before it is stopped.",
+	.details = "Each is shut down, and started there with the same disk. That it can run\n"
+		   "there is made sure of before it is stopped.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.max_args = -1,

@@ -94,6 +94,9 @@ static int set_value(
 	case KMLN_OPT_CHOICE:
 		r = parse_choice(opt, text, slot, err);
 		break;
+	case KMLN_OPT_FILES:
+		kmln_strv_add(slot, text);
+		break;
 	case KMLN_OPT_LIST:
 		add_list(slot, text);
 		break;
@@ -201,7 +204,11 @@ int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, 
 		}
 		if (word[0] != '-' || !word[1]) {
 			argv[args++] = argv[i];
-			continue;
+			if (args != command->rest_from)
+				continue;
+			while (++i < argc)
+				argv[args++] = argv[i];
+			break;
 		}
 		if (word[1] != '-')
 			take_flags(command, values, argv[i], help);
@@ -229,6 +236,7 @@ int kmln_opts_parse(const struct kmln_command *command, void *values, int argc, 
 void kmln_opts_fini(const struct kmln_command *command, void *values)
 {
 	for (const struct kmln_opt *o = command->opts; o && o->name; o++)
-		if (o->kind == KMLN_OPT_LIST || o->kind == KMLN_OPT_STEPS)
+		if (o->kind == KMLN_OPT_LIST || o->kind == KMLN_OPT_STEPS ||
+			o->kind == KMLN_OPT_FILES)
 			kmln_strv_fini((struct kmln_strv *)((char *)values + o->offset));
 }

@@ -44,8 +44,10 @@ static int remove_all(const struct kmln_store *store, struct kmln_error *err)
 {
 	const char *old = kmln_folder(store->pool, KMLN_FOLDER_DATA,
 		kmln_pool_printf(store->pool, "projects/.%s.removed", store->project));
-	int r = kmln_remove_folder(old, err);
+	int r = kmln_taps_clear(store, err);
 
+	if (r == 0)
+		r = kmln_remove_folder(old, err);
 	if (r == 0)
 		r = kmln_remove_folder(store->runtime, err);
 	if (r == 0 && rename(store->folder, old) < 0)

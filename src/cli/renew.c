@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/log.h"
+#include "cli/confirm.h"
 #include "cluster/control.h"
 #include "plan/print.h"
 #include "text/json.h"
@@ -17,41 +16,10 @@
 
 void kmln_renew_fini(struct kmln_renew *renew)
 {
-	kmln_build_plan_fini(&renew->plan);
-	kmln_cluster_fini(&renew->cluster);
+	kmln_building_fini(&renew->building);
 }
 
 /* ---- looking ---- */
-
-static int look_at_cluster(
-	struct kmln_renew *renew, const struct kmln_renew_wish *wish, struct kmln_error *err)
-{
-	const struct kmln_loaded *loaded = &renew->alive->loaded;
-	const struct kmln_cluster_wish cluster = {
-		.folder = loaded->folder,
-		.store = &renew->alive->store,
-		.replatform = wish->replatform,
-		.moves = wish->moves,
-		.move_count = wish->move_count,
-	};
-	bool made = true;
-	int r = 0;
-
-	/* what was only foreseen is looked at again once it is there */
-	while (r == 0 && made) {
-		kmln_cluster_fini(&renew->cluster);
-		kmln_shared_init(
-			&renew->shared, loaded->model, loaded->folder, loaded->pool);
-		made = false;
-		r = kmln_cluster_look(&renew->cluster, loaded->model, &cluster, &renew->shared,
-			loaded->pool, err);
-		if (r == 0 && !wish->dry_run)
-			r = kmln_build_prepare(&renew->cluster, &made, err);
-	}
-	return r < 0 ? r
-		     : kmln_build_compare(&renew->cluster, &renew->alive->store, &renew->shared,
-			       &renew->plan, err);
-}
 
 static bool runs(const struct kmln_life *life, size_t place)
 {
@@ -81,8 +49,8 @@ static void stop_with_hanging(struct kmln_renew *renew, size_t place, const char
 	for (size_t i = 0; i < life->count; i++)
 		if (marks[i])
 			stop(renew, i,
-				kmln_pool_printf(life->pool, "%s is started anew",
-					life->nodes[place].node));
+				kmln_pool_printf(
+					life->pool, "%s is started anew", life->nodes[place].node));
 }
 
 static size_t find(const struct kmln_life *life, const char *node)
@@ -94,7 +62,8 @@ static size_t find(const struct kmln_life *life, const char *node)
 }
 
 /* A change to what runs and is not meant waits for the next time. */
-static bool is_meant(const struct kmln_renew *renew, const struct kmln_renew_wish *wish, size_t place)
+static bool is_meant(
+	const struct kmln_renew *renew, const struct kmln_renew_wish *wish, size_t place)
 {
 	const struct kmln_life *life = &renew->alive->life;
 
@@ -105,7 +74,7 @@ static bool is_meant(const struct kmln_renew *renew, const struct kmln_renew_wis
 static void take_changes(struct kmln_renew *renew, const struct kmln_renew_wish *wish)
 {
 	const struct kmln_life *life = &renew->alive->life;
-	struct kmln_build_plan *plan = &renew->plan;
+	struct kmln_build_plan *plan = &renew->building.plan;
 	KMLN_STRV struct kmln_strv nodes = plan->nodes;
 	size_t kept = 0;
 
@@ -143,8 +112,8 @@ static const struct kmln_life_view *view_of(
 }
 
 /*
- * The card of a host that is older than its switch hangs on one that is gone. Nothing mends that but
- * starting the host anew.
+ * The card of a host that is older than its switch hangs on one that is gone. Nothing mends that
+ * but starting the host anew.
  */
 static int find_loose(struct kmln_renew *renew, struct kmln_error *err)
 {
@@ -177,11 +146,20 @@ int kmln_renew_look(struct kmln_renew *renew, struct kmln_alive *alive,
 	struct kmln_life *life = &alive->life;
 	int r;
 
-	*renew = (struct kmln_renew){.alive = alive, .only_wanted = wish->name_count > 0};
+	*renew = (struct kmln_renew){
+		.alive = alive,
+		.only_wanted = wish->name_count > 0,
+		.building = {.loaded = &alive->loaded,
+			.platform = wish->platform,
+			.unconfined = wish->unconfined,
+			.replatform = wish->replatform,
+			.moves = wish->moves,
+			.move_count = wish->move_count},
+	};
 	renew->stops = kmln_pool_array(life->pool, life->count + 1, sizeof(*renew->stops));
 	r = kmln_life_want(life, wish->names, wish->name_count, true, err);
 	if (r == 0)
-		r = look_at_cluster(renew, wish, err);
+		r = kmln_building_look(&renew->building, !wish->dry_run, err);
 	if (r < 0)
 		return r;
 	take_changes(renew, wish);
@@ -206,17 +184,15 @@ static bool will_start(const struct kmln_renew *renew, size_t place)
 void kmln_renew_text(const struct kmln_renew *renew, const char *by, struct kmln_buf *out)
 {
 	const struct kmln_life *life = &renew->alive->life;
-	const struct kmln_build_plan *plan = &renew->plan;
+	const struct kmln_build_plan *plan = &renew->building.plan;
 
 	for (size_t i = life->count; i-- > 0;)
 		if (renew->stops[i])
-			kmln_plan_line(
-				out, "stop", life->nodes[i].node, by, renew->stops[i]);
+			kmln_plan_line(out, "stop", life->nodes[i].node, by, renew->stops[i]);
 	for (size_t i = 0; i < plan->host_count; i++)
 		if (plan->hosts[i].change != KMLN_CHANGE_GONE)
 			kmln_plan_line(out, "build",
-				kmln_store_node(
-					life->store, KMLN_ROLE_HOST, plan->hosts[i].host),
+				kmln_store_node(life->store, KMLN_ROLE_HOST, plan->hosts[i].host),
 				by, plan->hosts[i].why);
 	for (size_t i = 0; i < plan->nodes.count; i++)
 		kmln_plan_line(out, "build", plan->nodes.items[i], by, NULL);
@@ -228,7 +204,7 @@ void kmln_renew_text(const struct kmln_renew *renew, const char *by, struct kmln
 struct kmln_json *kmln_renew_json(const struct kmln_renew *renew)
 {
 	const struct kmln_life *life = &renew->alive->life;
-	const struct kmln_build_plan *plan = &renew->plan;
+	const struct kmln_build_plan *plan = &renew->building.plan;
 	struct kmln_json *root = kmln_json_object(), *list, *item;
 
 	kmln_json_set(root, "project", kmln_json_text(life->store->project));
@@ -243,10 +219,10 @@ struct kmln_json *kmln_renew_json(const struct kmln_renew *renew)
 	for (size_t i = 0; i < plan->host_count; i++) {
 		item = kmln_json_add(list, kmln_json_object());
 		kmln_json_set(item, "node",
-			kmln_json_text(kmln_store_node(
-				life->store, KMLN_ROLE_HOST, plan->hosts[i].host)));
-		kmln_json_set(item, "change",
-			kmln_json_text(kmln_change_name(plan->hosts[i].change)));
+			kmln_json_text(
+				kmln_store_node(life->store, KMLN_ROLE_HOST, plan->hosts[i].host)));
+		kmln_json_set(
+			item, "change", kmln_json_text(kmln_change_name(plan->hosts[i].change)));
 		kmln_json_set(item, "why", kmln_json_text(plan->hosts[i].why));
 	}
 	for (size_t i = 0; i < plan->nodes.count; i++) {
@@ -262,52 +238,30 @@ struct kmln_json *kmln_renew_json(const struct kmln_renew *renew)
 	return root;
 }
 
-int kmln_renew_ask(
-	const struct kmln_renew *renew, const char *by, bool yes, struct kmln_error *err)
+int kmln_renew_ask(const struct kmln_renew *renew, const char *by, bool yes, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf text = {0};
-	char answer[16];
 
-	for (size_t i = 0; i < renew->plan.host_count; i++)
-		if (renew->plan.hosts[i].change == KMLN_CHANGE_IMAGE)
+	for (size_t i = 0; i < renew->building.plan.host_count; i++)
+		if (renew->building.plan.hosts[i].change == KMLN_CHANGE_IMAGE)
 			return kmln_fail(err, EEXIST,
 				"host %s: %s; `kmln build --replace` makes its disk anew",
-				renew->plan.hosts[i].host, renew->plan.hosts[i].why);
+				renew->building.plan.hosts[i].host,
+				renew->building.plan.hosts[i].why);
 	if (!renew->hosts_stop || yes)
 		return 0;
 	kmln_renew_text(renew, by, &text);
 	fwrite(text.data, 1, text.size, stderr);
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return kmln_fail(err, KMLN_EUSAGE,
-			"hosts that run would be stopped; -y says that they may be");
-	fprintf(stderr, "kmln: stop these hosts? [y/N] ");
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-		return 0;
-	return kmln_fail(err, KMLN_ENO, "nothing was changed");
+	return kmln_confirm("Hosts that run will be stopped. Go on?", err);
 }
 
 /* ---- doing ---- */
-
-static void progress(void *data, size_t done, size_t count, const char *host)
-{
-	(void)data;
-	(void)host;
-	kmln_progress("building hosts", done, count);
-}
 
 int kmln_renew_carry_out(
 	struct kmln_renew *renew, const struct kmln_life_stop *wish, struct kmln_error *err)
 {
 	struct kmln_life *life = &renew->alive->life;
 	KMLN_FREE bool *wanted = kmln_malloc((life->count + 1) * sizeof(*wanted));
-	const struct kmln_build_job job = {
-		.cluster = &renew->cluster,
-		.store = &renew->alive->store,
-		.shared = &renew->shared,
-		.plan = &renew->plan,
-		.folder = renew->alive->loaded.folder,
-		.progress = progress,
-	};
 	int r = 0;
 
 	for (size_t i = 0; i < life->count; i++) {
@@ -316,10 +270,8 @@ int kmln_renew_carry_out(
 	}
 	if (renew->stop_count)
 		r = kmln_alive_stop(renew->alive, wish, err);
-	if (r == 0 && !kmln_build_plan_empty(&renew->plan)) {
-		r = kmln_build(&job, err);
-		kmln_progress("building hosts", 0, 0);
-	}
+	if (r == 0)
+		r = kmln_building_carry_out(&renew->building, err);
 	for (size_t i = 0; i < life->count; i++) {
 		life->nodes[i].wanted = (wanted[i] || renew->stops[i]) && life->nodes[i].known;
 		life->nodes[i].outcome = KMLN_OUTCOME_NONE;

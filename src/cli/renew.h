@@ -6,14 +6,14 @@
 #ifndef KMLN_CLI_RENEW_H
 #define KMLN_CLI_RENEW_H
 
+#include "cli/build.h"
 #include "cli/life.h"
-#include "cluster/build.h"
-#include "cluster/host-settings.h"
 
 struct kmln_renew_wish {
 	const struct kmln_move *moves; /* hosts that get another platform; see kmln_cluster_wish */
 	size_t move_count;
-	bool replatform;
+	const char *platform; /* for hosts that leave it open; "auto" or NULL: decided here */
+	bool replatform, unconfined;
 	bool dry_run; /* not even copies of images are made */
 	/* Of these hosts alone what runs is touched; with none of all, and what the project does
 	 * not have any more is stopped. */
@@ -23,9 +23,7 @@ struct kmln_renew_wish {
 
 struct kmln_renew {
 	struct kmln_alive *alive;
-	struct kmln_cluster cluster;
-	struct kmln_shared shared;
-	struct kmln_build_plan plan;
+	struct kmln_building building;
 	const char **stops; /* a node's place in alive->life: why it is stopped, or NULL */
 	size_t stop_count;
 	bool hosts_stop; /* there are hosts among these */

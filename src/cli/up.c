@@ -12,21 +12,29 @@
 #include "text/json.h"
 
 struct options {
-	const char *file, *project, *format;
+	const char *file, *project, *format, *platform;
 	uint64_t timeout, jobs;
-	bool allow_include, dry_run, yes, replatform;
+	bool allow_include, dry_run, yes, replatform, unconfined;
 };
+
+static const char *const platform_names[] = {"auto", "kvm", "uml", "qemu", NULL};
 
 static const struct kmln_opt opts[] = {
 	KMLN_OPT_CLUSTER(struct options),
 	{"yes", 'y', KMLN_OPT_FLAG, NULL, "stop what must be stopped, without a question",
 		offsetof(struct options, yes), NULL},
+	{"platform", 0, KMLN_OPT_CHOICE, "PLATFORM",
+		"for hosts that leave it open: kvm, uml, qemu, or auto (default)",
+		offsetof(struct options, platform), platform_names},
 	{"replatform", 0, KMLN_OPT_FLAG, NULL, "decide anew where hosts run that leave it open",
 		offsetof(struct options, replatform), NULL},
 	KMLN_OPT_READY(struct options),
 	KMLN_OPT_JOBS(struct options),
-	{"dry-run", 0, KMLN_OPT_FLAG, NULL, "only show what would be done",
+	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "only show what would be done",
 		offsetof(struct options, dry_run), NULL},
+	{"unconfined", 0, KMLN_OPT_FLAG, NULL,
+		"for a host that cannot confine machines; see kmln-boot(1)",
+		offsetof(struct options, unconfined), NULL},
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
@@ -55,7 +63,7 @@ static void say_nothing_done(const struct kmln_life *life, const struct kmln_ren
 			return;
 		hosts += life->nodes[i].wanted && life->nodes[i].role == KMLN_ROLE_HOST;
 	}
-	if (!renew->stop_count && kmln_build_plan_empty(&renew->plan))
+	if (!renew->stop_count && kmln_build_plan_empty(&renew->building.plan))
 		kmln_note("nothing to do: %zu %s of %s %s", hosts, hosts == 1 ? "host" : "hosts",
 			life->store->project, hosts == 1 ? "is ready" : "are ready");
 }
@@ -89,7 +97,9 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 	KMLN_ALIVE struct kmln_alive alive = KMLN_ALIVE_NONE;
 	const struct options *o = values;
 	const struct kmln_renew_wish wish = {
+		.platform = o->platform,
 		.replatform = o->replatform,
+		.unconfined = o->unconfined,
 		.dry_run = o->dry_run,
 		.names = argv,
 		.name_count = (size_t)argc,
@@ -110,10 +120,9 @@ const struct kmln_command kmln_command_up = {
 	.name = "up",
 	.args = "[HOST...]",
 	.summary = "Build and start a project",
-	.details =
-		"What is missing is built, what changed is changed, what does not run is started in\n"
-		"its order; what runs as it should is left alone. Where hosts that run must be stopped\n"
-		"for it, the plan is shown and a question asked.",
+	.details = "What is missing is built, what changed is changed, what does not run is\n"
+		   "started in its order; what runs as it should is left alone. Where hosts that\n"
+		   "run must be stopped for it, the plan is shown and a question asked.",
 	.opts = opts,
 	.opts_size = sizeof(struct options),
 	.max_args = -1,

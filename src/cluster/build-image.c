@@ -14,7 +14,11 @@
 #include "base/log.h"
 #include "cluster/build-parts.h"
 #include "convert/direct.h"
-#include "platform/uml.h"
+#include "guest/settings.h"
+#include "image/check.h"
+#include "image/ext.h"
+#include "image/inspect.h"
+#include "run/apply.h"
 
 /* One at a time makes what is at `path`; the lock is a file beside it, and stays. */
 static int lock_place(const char *path, int *fd, struct kmln_error *err)
@@ -52,6 +56,37 @@ static int move(const char *folder, const char *base, const char *suffix, const 
 	return rename(old, new) < 0 ? kmln_fail_sys(err, errno, "%s", new) : 0;
 }
 
+/* What is put into the copy besides; it has no name yet, and nobody sees it half done. */
+static int add_settings(const char *path, struct kmln_error *err)
+{
+	const struct kmln_goal goal = {0};
+	KMLN_DISK struct kmln_disk disk = {.fd = -1};
+	KMLN_FACTS struct kmln_facts *facts = NULL;
+	KMLN_EDITS struct kmln_edits edits = {0};
+	KMLN_TREE struct kmln_tree *tree = NULL;
+	struct kmln_planning planning = {
+		.platform = kmln_platform_find("qemu"), .goal = &goal, .edits = &edits};
+	int r = kmln_disk_open(path, KMLN_DISK_WRITE, &disk, err);
+
+	if (r == 0)
+		r = kmln_inspect(&disk, &facts, err);
+	if (r == 0)
+		r = kmln_tree_ext(disk.device, &facts->root->range, true, &tree, err);
+	if (r < 0)
+		return r;
+	kmln_settings_inspect(tree, facts, &kmln_base_settings);
+	kmln_edits_init(&edits, facts->pool);
+	planning.facts = facts;
+	r = kmln_plan_settings(&planning, &kmln_base_settings, err);
+	if (r == 0)
+		r = kmln_apply_tree(&edits, tree, NULL, err);
+	if (r == 0)
+		r = kmln_tree_close(&tree, err);
+	if (r == 0)
+		r = kmln_check_clean(disk.device, &facts->root->range, err);
+	return r == 0 ? kmln_device_flush(disk.device, err) : r;
+}
+
 static int convert(const struct kmln_base *base, const char *folder, struct kmln_error *err)
 {
 	static const char *const suffixes[] = {".kernel", ".initramfs", ""};
@@ -62,11 +97,14 @@ static int convert(const struct kmln_base *base, const char *folder, struct kmln
 		.to = kmln_platform_find("qemu"),
 		.out = out,
 		.format = "raw",
+		.kernel = base->kernel,
 		.form = KMLN_BOOT_DIRECT,
 		.grow = true,
 	};
 	int r = kmln_convert(&job, err);
 
+	if (r == 0)
+		r = add_settings(out, err);
 	if (r == 0 && chmod(out, 0400) < 0)
 		r = kmln_fail_sys(err, errno, "%s", out);
 	for (size_t i = 0; r == 0 && i < KMLN_COUNT(suffixes); i++)

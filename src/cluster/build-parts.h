@@ -26,7 +26,7 @@ int kmln_scripts_make(const struct kmln_cluster *cluster, const struct kmln_stor
 /* The files in the project's folder that are scripts of ours by their names, but not of these. */
 int kmln_scripts_stale(const struct kmln_store *store, const struct kmln_scripts *scripts,
 	struct kmln_strv *names, struct kmln_error *err);
-/* The first words in which two scripts differ: "mem=128M -> mem=256M"; from the pool. */
+/* Words in which two scripts differ: "mem=128M -> mem=256M"; from the pool. */
 const char *kmln_scripts_difference(struct kmln_pool *pool, const char *old, const char *new);
 
 /* ---- build-project.c ---- */

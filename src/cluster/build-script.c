@@ -379,14 +379,35 @@ static const char *next_word(const char **at, size_t *size)
 	return word;
 }
 
+/* "mem=128M" and "mem=256M" */
+static bool is_same_setting(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+	const char *equals = memchr(a, '=', a_size);
+	size_t n = equals ? (size_t)(equals - a) + 1 : 0;
+
+	return n && n < b_size && memcmp(a, b, n) == 0;
+}
+
+/* The first words may be a consequence of what people would say: that is looked for as well. */
 const char *kmln_scripts_difference(struct kmln_pool *pool, const char *old, const char *new)
 {
+	const char *first = NULL, *option = "";
+	size_t option_size = 0;
+
 	for (;;) {
 		size_t old_size, new_size;
 		const char *a = next_word(&old, &old_size), *b = next_word(&new, &new_size);
+		const bool same = old_size == new_size && memcmp(a, b, old_size) == 0;
 
-		if (old_size == new_size && memcmp(a, b, old_size) == 0 && old_size)
-			continue;
-		return kmln_pool_printf(pool, "%.*s -> %.*s", (int)old_size, a, (int)new_size, b);
+		if (!old_size || !new_size)
+			return first ? first : "its script";
+		if (!same && is_same_setting(a, old_size, b, new_size))
+			return kmln_pool_printf(
+				pool, "%.*s -> %.*s", (int)old_size, a, (int)new_size, b);
+		if (!same && !first)
+			first = kmln_pool_printf(pool, "%.*s%s%.*s -> %.*s", (int)option_size,
+				option, option_size ? " " : "", (int)old_size, a, (int)new_size, b);
+		option = b;
+		option_size = b[0] == '-' ? new_size : 0;
 	}
 }

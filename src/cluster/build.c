@@ -246,7 +246,7 @@ static int check(const struct kmln_build_job *job, struct kmln_error *err)
 }
 
 /* What a killed build may have left beside a file that it replaced: NAME.PID-N. */
-static bool is_leftover(const char *name)
+static bool is_leftover(const char *name, bool any)
 {
 	static const char *const ours[] = {
 		".json.", ".sh.", ".xml.", ".qcow2.", "swap.", "resized."};
@@ -254,19 +254,19 @@ static bool is_leftover(const char *name)
 
 	if (!end || !end[1] || end[1 + strspn(end + 1, "0123456789-")])
 		return false;
-	for (size_t i = 0; i < KMLN_COUNT(ours); i++)
-		if (strstr(name, ours[i]))
-			return true;
-	return false;
+	for (size_t i = 0; !any && i < KMLN_COUNT(ours); i++)
+		any = strstr(name, ours[i]);
+	return any;
 }
 
-static void sweep(const char *folder)
+/* `any`: of files of any name, which are written anew in any case. */
+static void sweep(const char *folder, bool any)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (is_leftover(entry->d_name))
+		if (is_leftover(entry->d_name, any))
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);
@@ -302,7 +302,7 @@ static int make_host(const struct kmln_build_job *job, struct kmln_disks *disks,
 	r = kmln_make_folders(kmln_store_host(job->store, change->host, "transfer"), err);
 	if (r < 0)
 		return r;
-	sweep(kmln_store_host(job->store, change->host, NULL));
+	sweep(kmln_store_host(job->store, change->host, NULL), false);
 	if (change->change == KMLN_CHANGE_SETTINGS)
 		return kmln_disk_change(disks, placed, err);
 	/* from here on it is not built, until it is again */
@@ -348,6 +348,11 @@ static int write_scripts(const struct kmln_build_job *job, struct kmln_error *er
 	return r;
 }
 
+static bool is_built(const struct kmln_store *store, const char *host)
+{
+	return access(kmln_store_host(store, host, "built.json"), F_OK) == 0;
+}
+
 /* Of hosts whose disks are as the file says; those that did not change may have other reasons now.
  */
 static int write_built(const struct kmln_build_job *job, struct kmln_error *err)
@@ -366,8 +371,11 @@ static int write_built(const struct kmln_build_job *job, struct kmln_error *err)
 		};
 
 		r = kmln_settings_sum(job->cluster, placed, job->shared, &built.settings, err);
-		if (r == 0)
-			r = kmln_built_write(job->store, placed->host->name.text, &built, err);
+		if (r < 0 || (placed->built && kmln_built_equal(&built, placed->built) &&
+				     is_built(job->store, placed->host->name.text)))
+			continue;
+		sweep(kmln_store_host(job->store, placed->host->name.text, NULL), false);
+		r = kmln_built_put(job->store, placed->host->name.text, &built, err);
 	}
 	return r;
 }
@@ -380,7 +388,8 @@ int kmln_build(const struct kmln_build_job *job, struct kmln_error *err)
 
 	if (r < 0)
 		return r;
-	sweep(job->store->folder);
+	sweep(job->store->folder, false);
+	sweep(kmln_pool_printf(job->store->pool, "%s/project", job->store->folder), true);
 	r = kmln_copy_write(job->cluster, job->store, job->folder, err);
 	if (r == 0)
 		r = kmln_make_folders(

@@ -199,6 +199,9 @@ int kmln_control_take(
 
 int kmln_control_code(const char *name)
 {
+	/* the other name of EOPNOTSUPP */
+	if (kmln_eq(name, "ENOTSUP"))
+		return ENOTSUP;
 	for (int code = 1; name && code < CODES; code++)
 		if (kmln_eq(strerrorname_np(code), name))
 			return code;

@@ -18,6 +18,7 @@ struct kmln_shared {
 	size_t host_count;
 	struct kmln_set_memo memo;
 	struct kmln_names files; /* by their paths: struct kmln_buf, in the pool */
+	struct kmln_names sources; /* of `files`, by their paths: what a line brings */
 };
 
 void kmln_shared_init(struct kmln_shared *shared, const struct kmln_model *model,
@@ -29,6 +30,9 @@ void kmln_shared_init(struct kmln_shared *shared, const struct kmln_model *model
  */
 int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 	struct kmln_pool *pool, struct kmln_settings *settings, struct kmln_error *err);
+
+/* What a portable copy is given for all hosts, so that it need not be on each disk. */
+extern const struct kmln_settings kmln_base_settings;
 
 /* All that any of these hosts is given, each thing once: for looking at a guest, not for planning.
  */

@@ -124,6 +124,7 @@ static void take_status(struct asked *asked, const struct kmln_json *answer)
 	struct kmln_life_view *view = asked->view;
 
 	asked->status = 0;
+	view->why = NULL;
 	kmln_life_status_take(&view->status, answer);
 	view->state = view->status.ending  ? KMLN_STATE_STOPPING
 		      : view->status.ready ? KMLN_STATE_READY

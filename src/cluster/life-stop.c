@@ -314,6 +314,9 @@ int kmln_life_stop(
 	}
 	if (r == 0 && hooks.code != EINTR)
 		hook(&run, KMLN_HOOK_AFTER_PROJECT_STOP, &hooks);
+	/* devices that were made for what has ended */
+	if (r == 0)
+		r = kmln_taps_clear(life->store, err);
 	if (r == 0 && run.failed)
 		r = kmln_fail(err, EBUSY, "not everything could be ended");
 	if (r == 0 && hooks.code) {
@@ -331,5 +334,7 @@ int kmln_life_clear(struct kmln_life *life, struct kmln_error *err)
 	for (size_t i = 0; r == 0 && i < nodes.count; i++)
 		if (kmln_node_keeper(kmln_store_node_folder(life->store, nodes.items[i])))
 			r = kmln_fail(err, EBUSY, "%s still runs", nodes.items[i]);
+	if (r == 0)
+		r = kmln_taps_clear(life->store, err);
 	return r < 0 ? r : kmln_remove_folder(life->store->runtime, err);
 }

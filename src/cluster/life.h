@@ -177,8 +177,8 @@ struct kmln_life_view {
 	const char *why; /* STARTING: what it waits for; FAILED: the cause; or NULL */
 	const char *platform, *platform_why; /* of hosts that are built */
 	struct kmln_life_status status; /* of those that run */
-	/* It runs, but a switch that it was plugged into ended since: its card leads nowhere. Why, for
-	 * people; NULL: all is well, as far as the wanted nodes say. */
+	/* It runs, but a switch that it was plugged into ended since: its card leads nowhere. Why,
+	 * for people; NULL: all is well, as far as the wanted nodes say. */
 	const char *loose;
 	struct kmln_strv addresses; /* as the guest has them, "eth0 10.0.0.1/24"; else as planned */
 };

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "base/utf8.h"
 #include "text/json.h"
 
@@ -64,8 +65,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names in a folder that can be names of ours, sorted; a folder that is not there has none. */
-static int list_names(const char *folder, struct kmln_strv *names, struct kmln_error *err)
+int kmln_store_names(const char *folder, struct kmln_strv *names, struct kmln_error *err)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -84,7 +84,7 @@ static int list_names(const char *folder, struct kmln_strv *names, struct kmln_e
 int kmln_store_list(struct kmln_pool *pool, struct kmln_strv *names, struct kmln_error *err)
 {
 	KMLN_STRV struct kmln_strv all = {0};
-	int r = list_names(kmln_folder(pool, KMLN_FOLDER_DATA, "projects"), &all, err);
+	int r = kmln_store_names(kmln_folder(pool, KMLN_FOLDER_DATA, "projects"), &all, err);
 
 	for (size_t i = 0; r == 0 && i < all.count; i++) {
 		struct kmln_store store;
@@ -146,13 +146,15 @@ const char *kmln_store_host(const struct kmln_store *store, const char *host, co
 int kmln_store_hosts(
 	const struct kmln_store *store, struct kmln_strv *hosts, struct kmln_error *err)
 {
-	return list_names(kmln_pool_printf(store->pool, "%s/hosts", store->folder), hosts, err);
+	return kmln_store_names(
+		kmln_pool_printf(store->pool, "%s/hosts", store->folder), hosts, err);
 }
 
 int kmln_store_nodes(
 	const struct kmln_store *store, struct kmln_strv *nodes, struct kmln_error *err)
 {
-	return list_names(kmln_pool_printf(store->pool, "%s/nodes", store->runtime), nodes, err);
+	return kmln_store_names(
+		kmln_pool_printf(store->pool, "%s/nodes", store->runtime), nodes, err);
 }
 
 /* ---- the lock ---- */
@@ -243,6 +245,21 @@ int kmln_store_lock(
 		(int)holder, store->project);
 }
 
+void kmln_store_unlock(const struct kmln_store *store, int *fd)
+{
+	/* the lock goes before it is given up: who waits for it sees that, and makes another */
+	if (*fd >= 0 && !kmln_store_exists(store)) {
+		KMLN_STRV struct kmln_strv rest = {0};
+		struct kmln_error err;
+
+		if (kmln_store_names(store->folder, &rest, &err) == 0 && rest.count == 1) {
+			unlink(kmln_pool_printf(store->pool, "%s/lock", store->folder));
+			rmdir(store->folder);
+		}
+	}
+	kmln_close_cleanup(fd);
+}
+
 /* ---- what was built ---- */
 
 /* 1 and the object, or 0 where the file is not there. */
@@ -325,13 +342,25 @@ static int add_text(
 	return 0;
 }
 
-static int write_json(const char *path, const struct kmln_json *json, struct kmln_error *err)
+/* It has no name before it is complete, so that nothing else is left of it. */
+static int write_json(
+	const char *path, const struct kmln_json *json, bool sync, struct kmln_error *err)
 {
 	KMLN_BUF struct kmln_buf text = {0};
+	KMLN_OUTPUT struct kmln_output output = {.fd = -1};
+	const bool replaces = access(path, F_OK) == 0;
+	int r = kmln_output_open(path, true, &output, err);
 
 	kmln_json_line(json, &text);
 	kmln_buf_str(&text, "\n");
-	return kmln_replace_file(path, text.data, text.size, 0600, err);
+	if (r == 0 && fchmod(output.fd, 0600) < 0)
+		r = kmln_fail_sys(err, errno, "%s", path);
+	if (r == 0)
+		r = kmln_write_all(output.fd, text.data, text.size, err);
+	if (r < 0)
+		return kmln_wrap(err, "%s", path);
+	return sync ? kmln_output_publish(&output, replaces, err)
+		    : kmln_output_name(&output, replaces, err);
 }
 
 int kmln_origin_write(
@@ -342,11 +371,11 @@ int kmln_origin_write(
 
 	if (r == 0)
 		r = add_text(json, "folder", origin->folder, err);
-	return r < 0 ? r : write_json(origin_path(store), json, err);
+	return r < 0 ? r : write_json(origin_path(store), json, false, err);
 }
 
-int kmln_built_write(const struct kmln_store *store, const char *host,
-	const struct kmln_built *built, struct kmln_error *err)
+static int write_built(const struct kmln_store *store, const char *host,
+	const struct kmln_built *built, bool sync, struct kmln_error *err)
 {
 	KMLN_JSON struct kmln_json *json = kmln_json_object();
 	int r = 0;
@@ -354,5 +383,28 @@ int kmln_built_write(const struct kmln_store *store, const char *host,
 	for (size_t i = 0; r == 0 && i < KMLN_COUNT(members); i++)
 		r = add_text(json, members[i].key,
 			*(const char *const *)((const char *)built + members[i].offset), err);
-	return r < 0 ? r : write_json(kmln_store_host(store, host, "built.json"), json, err);
+	return r < 0 ? r : write_json(kmln_store_host(store, host, "built.json"), json, sync, err);
+}
+
+int kmln_built_write(const struct kmln_store *store, const char *host,
+	const struct kmln_built *built, struct kmln_error *err)
+{
+	return write_built(store, host, built, true, err);
+}
+
+int kmln_built_put(const struct kmln_store *store, const char *host, const struct kmln_built *built,
+	struct kmln_error *err)
+{
+	return write_built(store, host, built, false, err);
+}
+
+bool kmln_built_equal(const struct kmln_built *a, const struct kmln_built *b)
+{
+	bool equal = true;
+
+	for (size_t i = 0; i < KMLN_COUNT(members); i++)
+		equal = equal &&
+			kmln_eq(*(const char *const *)((const char *)a + members[i].offset),
+				*(const char *const *)((const char *)b + members[i].offset));
+	return equal;
 }

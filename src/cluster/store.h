@@ -53,6 +53,15 @@ int kmln_store_hosts(
 int kmln_store_nodes(
 	const struct kmln_store *store, struct kmln_strv *nodes, struct kmln_error *err);
 
+/* The names in a folder but for hidden ones, sorted; a folder that is not there has none. */
+int kmln_store_names(const char *folder, struct kmln_strv *names, struct kmln_error *err);
+
+/*
+ * Of taps.c: takes away the host's network devices (taps) that start scripts made for nodes that do
+ * not run any more. Needs root where there are any, as making them did.
+ */
+int kmln_taps_clear(const struct kmln_store *store, struct kmln_error *err);
+
 /*
  * Locks the project for a command that changes it; *fd is the caller's to close, which unlocks. Its
  * folder is made where it is missing. Waits up to `seconds` for another command, then EBUSY with
@@ -60,6 +69,11 @@ int kmln_store_nodes(
  */
 int kmln_store_lock(
 	const struct kmln_store *store, unsigned seconds, int *fd, struct kmln_error *err);
+
+/*
+ * Unlocks. Where nothing was ever built in it, and nothing is in it but the lock, the folder goes.
+ */
+void kmln_store_unlock(const struct kmln_store *store, int *fd);
 
 /* Where the project came from, for commands that know it by its name alone. */
 struct kmln_origin {
@@ -91,5 +105,9 @@ int kmln_built_read(const struct kmln_store *store, const char *host, struct kml
 /* Complete or as it was: the file is replaced at once. */
 int kmln_built_write(const struct kmln_store *store, const char *host,
 	const struct kmln_built *built, struct kmln_error *err);
+/* The same without a sync, for many hosts that are synced together. */
+int kmln_built_put(const struct kmln_store *store, const char *host, const struct kmln_built *built,
+	struct kmln_error *err);
+bool kmln_built_equal(const struct kmln_built *a, const struct kmln_built *b);
 
 #endif

@@ -39,7 +39,8 @@ static int read_source(struct kmln_work *work, struct kmln_error *err)
 	const bool write = work->job->in_place && !work->job->dry_run;
 
 	return kmln_opened_read(work->job->image, work->job->root,
-		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0) |
+			(work->job->unchecked ? KMLN_OPENED_UNCHECKED : 0),
 		&work->image, err);
 }
 
@@ -173,8 +174,8 @@ static void warn(const struct kmln_convert *job, const struct kmln_facts *facts,
 			!kmln_edits_has(edits, facts->fstab[i].mount))
 			kmln_warn(
 				"the guest's /etc/fstab:%u wants %s on %s, a disk that is not part of "
-				"this image: give the machine one, or let the guest start without it: "
-				"--nofail",
+				"this image: give the machine one (kmln boot --disk), or let the guest "
+				"start without it: --nofail",
 				facts->fstab[i].line, facts->fstab[i].device,
 				facts->fstab[i].mount);
 	for (size_t i = 0; i < facts->mac_name_count; i++)

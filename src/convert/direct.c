@@ -95,8 +95,11 @@ int kmln_direct_xen_type(const char *kernel, const char **type, struct kmln_erro
 
 const char *kmln_direct_uml_quick(const struct kmln_facts *facts)
 {
+	/* not dmsetup: nearly every Debian has it beside its library, and by itself it makes no
+	 * RAID
+	 */
 	static const char *const tools[] = {
-		"mdadm", "btrfs-progs", "btrfsprogs", "lvm2", "dmraid", "dmsetup", NULL};
+		"mdadm", "btrfs-progs", "btrfsprogs", "lvm2", "dmraid", NULL};
 
 	/* of a guest that cannot be read nothing is known */
 	if (!facts->root || !facts->root->is_ext)

@@ -49,7 +49,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 	const char *folder;
 	int r;
 
-	if (!planning->platform->wants_bare || !planning->edits ||
+	if (!planning->platform->host_kernel || !planning->edits ||
 		planning->facts->init != KMLN_INIT_SYSTEMD ||
 		!kmln_facts_file(planning->facts, KMLN_UNITS_FOLDER)->mode)
 		return 0;

@@ -57,7 +57,7 @@ static int plan(struct kmln_planning *planning, struct kmln_error *err)
 {
 	int r = 0;
 
-	if (!planning->platform->wants_bare || !planning->edits ||
+	if (!planning->platform->host_kernel || !planning->edits ||
 		planning->facts->init != KMLN_INIT_SYSTEMD)
 		return 0;
 	for (const char *const *unit = kmln_hardware_units; r == 0 && *unit; unit++)

@@ -18,6 +18,7 @@ const struct kmln_step *const kmln_steps[] = {
 	&kmln_step_packages,
 	&kmln_step_fstab,
 	&kmln_step_crypttab,
+	&kmln_step_resume,
 	&kmln_step_xen_modules,
 	&kmln_step_login,
 	&kmln_step_uml_units,

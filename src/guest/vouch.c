@@ -5,14 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct kmln_known_file *find(const struct kmln_facts *facts, const char *path)
+{
+	for (size_t i = 0; i < facts->file_count; i++)
+		if (kmln_eq(facts->files[i].path, path))
+			return &facts->files[i];
+	return NULL;
+}
+
+/* A folder above a known path may be one that inspect did not look at: it is taken by its name. */
 static bool is_place(
 	const struct kmln_facts *facts, const char *known, const char *path, size_t size)
 {
-	const struct kmln_known_file *file = kmln_facts_file(facts, known);
+	const struct kmln_known_file *file = find(facts, known);
 	const char *slash = strrchr(known, '/');
 	size_t last = strlen(slash);
 	KMLN_FREE char *parent = NULL;
 
+	if (!file)
+		return strlen(known) == size && memcmp(known, path, size) == 0;
 	if (file->real)
 		return strlen(file->real) == size && memcmp(file->real, path, size) == 0;
 	if (size < last || memcmp(path + size - last, slash, last) != 0)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "image/entries.h"
 #include "image/ext.h"
+#include "image/inspect-parts.h"
 #include "image/inspect-volumes.h"
 #include "image/partitions.h"
 
@@ -28,7 +29,8 @@ static const char *const known_files[] = {"/etc/fstab", "/etc/inittab", "/etc/se
 	"/var/lib/dpkg/info/format", "/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride",
 	"/var/lib/apt", "/var/lib/apt/extended_states", "/etc/modules", "/etc/rcS.d",
 	"/etc/rcS.d/S01kmod", "/etc/crypttab", "/etc/initramfs-tools/modules", "/etc/modprobe.conf",
-	"/etc/sysconfig/kernel", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
+	"/etc/sysconfig/kernel", "/etc/initramfs-tools/conf.d/resume", "/etc/kernel/cmdline",
+	"/etc/default/grub", "/sbin/insserv", "/var", "/var/lib", KMLN_RECORD_FOLDER,
 	KMLN_UNITS_FOLDER, KMLN_UNITS_FOLDER "/sysinit.target.wants"};
 
 /* Units of which a step may say where they do not start; their drop-ins, and one unit of ours. */
@@ -265,15 +267,17 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
 }
 
-int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+static int inspect_guest(
+	struct kmln_tree *tree, struct kmln_facts *facts, bool with_kernels, struct kmln_error *err)
 {
-	int r;
+	int r = 0;
 
 	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
 		read_known(tree, facts, known_files[i]);
 	read_units(tree, facts);
-	r = kmln_kernels_inspect(
-		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
+	if (with_kernels)
+		r = kmln_kernels_inspect(
+			tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
 	if (r == 0)
 		r = kmln_inspect_os(tree, facts, err);
 	if (r == 0)
@@ -287,6 +291,11 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	if (r == 0)
 		kmln_inspect_records(tree, facts);
 	return r;
+}
+
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	return inspect_guest(tree, facts, true, err);
 }
 
 /* Two systems on one disk: nobody but its owner knows which is meant. */
@@ -425,7 +434,26 @@ int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struc
 	return 0;
 }
 
-int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+static int inspect_to_start(
+	struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	const char *fstab = kmln_inspect_text(tree, facts, "/etc/fstab");
+
+	if (fstab)
+		kmln_parse_fstab(facts, "/etc/fstab", fstab);
+	return kmln_inspect_packages(tree, facts, err);
+}
+
+static int inspect_without_kernels(
+	struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	return inspect_guest(tree, facts, false, err);
+}
+
+typedef int (*guest_fn)(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
+
+static int inspect(const struct kmln_disk *disk, guest_fn guest, struct kmln_facts **facts,
+	struct kmln_error *err)
 {
 	KMLN_FACTS struct kmln_facts *f = NULL;
 	KMLN_TREE struct kmln_tree *tree = NULL;
@@ -434,7 +462,7 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	if (r == 0)
 		r = kmln_inspect_find_root(disk, f, &tree, err);
 	if (r == 0 && tree)
-		r = kmln_inspect_guest(tree, f, err);
+		r = guest(tree, f, err);
 	/* what the host could not read looked like damage, or like nothing at all */
 	if (r == 0)
 		r = kmln_disk_check(disk, err);
@@ -443,4 +471,21 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 	*facts = f;
 	f = NULL;
 	return 0;
+}
+
+int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	return inspect(disk, kmln_inspect_guest, facts, err);
+}
+
+int kmln_inspect_to_start(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	return inspect(disk, inspect_to_start, facts, err);
+}
+
+int kmln_inspect_without_kernels(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	return inspect(disk, inspect_without_kernels, facts, err);
 }

@@ -3,22 +3,41 @@
 #include "image/nodes.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 
 #define SECTOR 512
 
+static bool is_taken(const struct kmln_sandbox *sandbox, const char *name)
+{
+	for (size_t i = 0; i < sandbox->share_count; i++)
+		if (kmln_eq(strrchr(sandbox->shares[i].inside, '/') + 1, name))
+			return true;
+	return false;
+}
+
+/* Under the first free name from this number on: a machine may have several images. */
+static const char *share_path(const struct kmln_nodes *nodes, const char *path, const char *stem,
+	size_t number, bool writable)
+{
+	char name[32];
+
+	do
+		snprintf(name, sizeof(name), "%s%zu", stem, number++);
+	while (is_taken(nodes->sandbox, name));
+	return kmln_sandbox_share(
+		nodes->sandbox, path, name, writable ? KMLN_ACCESS_WRITE : KMLN_ACCESS_READ);
+}
+
 static const char *share(
 	const struct kmln_nodes *nodes, const struct kmln_layer *layer, bool writable)
 {
-	char name[32];
 	size_t i = 0;
 
 	while (nodes->layers->items[i] != layer)
 		i++;
-	snprintf(name, sizeof(name), "file%zu", i);
-	return kmln_sandbox_share(
-		nodes->sandbox, layer->path, name, writable ? KMLN_ACCESS_WRITE : KMLN_ACCESS_READ);
+	return share_path(nodes, layer->path, "file", i, writable);
 }
 
 static void add_file(const struct kmln_nodes *nodes, const char *key, const char *path,
@@ -82,10 +101,7 @@ static int add_flat(const struct kmln_nodes *nodes, bool writable, const char *f
 	kmln_buf_printf(json, "\"driver\":\"vmdk\",\"read-only\":%s,\"backing\":null",
 		writable ? "false" : "true");
 	/* QEMU writes a number into it when it begins to write */
-	add_file(nodes, "file",
-		kmln_sandbox_share(nodes->sandbox, path, "descriptor",
-			writable ? KMLN_ACCESS_WRITE : KMLN_ACCESS_READ),
-		writable, json);
+	add_file(nodes, "file", share_path(nodes, path, "descriptor", 0, writable), writable, json);
 	return 0;
 }
 

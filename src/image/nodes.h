@@ -23,7 +23,7 @@ void kmln_nodes_add(const struct kmln_nodes *nodes, const struct kmln_layer *lay
 
 /*
  * Appends the object of a machine's disk. A flat VMDK gets a descriptor with our names, a file in
- * `folder`, which must last as long as the machine.
+ * `folder`, which is this disk's alone and must last as long as the machine.
  */
 int kmln_nodes_disk(const struct kmln_nodes *nodes, bool writable, const char *folder,
 	struct kmln_buf *json, struct kmln_error *err);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "image/disk.h"
 #include "image/nodes.h"
@@ -150,37 +151,54 @@ static int make_overlay(const char *path, uint64_t size, struct kmln_error *err)
 	return kmln_child_must(&child, NULL, err);
 }
 
-/* The node that a machine is given: the image, or an overlay on it. */
-static int add_disk(const struct kmln_storage_disk *disk, struct kmln_sandbox *sandbox,
-	struct kmln_buf *json, struct kmln_error *err)
+/* The node that a machine is given: the image, or an overlay on it. `number`: 0 for its first disk,
+ * which has no number in any name. */
+static int add_node(const struct kmln_storage_disk *disk, const struct kmln_storage_more *image,
+	size_t number, struct kmln_sandbox *sandbox, struct kmln_strv *argv, struct kmln_error *err)
 {
-	const struct kmln_nodes nodes = {disk->layers, sandbox, false};
-	KMLN_BUF struct kmln_buf image = {0};
-	KMLN_FREE char *overlay = kmln_printf("%s/overlay", disk->folder);
-	int r = kmln_nodes_disk(&nodes, !disk->snapshot, disk->folder, &image, err);
+	KMLN_FREE char *digits = number ? kmln_printf("%zu", number) : kmln_strdup("");
+	KMLN_FREE char *name = kmln_printf("overlay%s", digits);
+	KMLN_FREE char *folder = kmln_printf("%s%s%s", disk->folder, number ? "/more" : "", digits);
+	KMLN_FREE char *overlay = kmln_printf("%s/overlay", folder);
+	const struct kmln_nodes nodes = {image->layers, sandbox, false};
+	KMLN_BUF struct kmln_buf json = {0}, file = {0};
+	int r = number ? kmln_make_folders(folder, err) : 0;
 
+	if (r == 0)
+		r = kmln_nodes_disk(&nodes, !disk->snapshot, folder, &file, err);
 	if (r == 0 && disk->snapshot)
-		r = make_overlay(overlay, disk->size, err);
+		r = make_overlay(overlay, image->size, err);
 	if (r < 0)
 		return r;
-	kmln_buf_str(json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "\",");
+	kmln_buf_printf(&json, "{\"node-name\":\"" KMLN_STORAGE_EXPORT "%s\",", digits);
 	if (disk->snapshot)
-		kmln_buf_printf(json,
+		kmln_buf_printf(&json,
 			"\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":"
 			"\"%s\"},\"backing\":%s}",
-			kmln_sandbox_share(sandbox, overlay, "overlay", KMLN_ACCESS_WRITE),
-			image.data);
+			kmln_sandbox_share(sandbox, overlay, name, KMLN_ACCESS_WRITE), file.data);
 	else
-		kmln_buf_str(json, image.data + 1);
+		kmln_buf_str(&json, file.data + 1);
+	kmln_strv_adds(argv, "--blockdev", json.data, NULL);
 	return 0;
+}
+
+static void add_export(size_t number, const char *folder, struct kmln_strv *argv)
+{
+	KMLN_FREE char *digits = number ? kmln_printf("%zu", number) : kmln_strdup("");
+
+	kmln_strv_add(argv, "--export");
+	kmln_strv_printf(argv,
+		"type=vhost-user-blk,id=e%s,node-name=" KMLN_STORAGE_EXPORT
+		"%s,addr.type=unix,addr.path=%s/" KMLN_STORAGE_SOCKET "%s,writable=on,num-queues=1",
+		digits, digits, folder, digits);
 }
 
 int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *pool,
 	struct kmln_spawn *spawn, struct kmln_error *err)
 {
+	const struct kmln_storage_more first = {disk->layers, disk->size};
 	struct kmln_actions actions = {.pool = pool, .by = "storage"};
 	KMLN_STRV struct kmln_strv argv = {0};
-	KMLN_BUF struct kmln_buf json = {0};
 	struct kmln_sandbox sandbox;
 	const char *folder;
 	int r = 0;
@@ -189,16 +207,17 @@ int kmln_storage_plan(const struct kmln_storage_disk *disk, struct kmln_pool *po
 		begin_known(disk, &sandbox, pool, &argv);
 	else
 		r = begin(&sandbox, pool, disk->confined, &argv, err);
-	if (r == 0)
-		r = add_disk(disk, &sandbox, &json, err);
+	if (r < 0)
+		return r;
+	if (disk->layers)
+		r = add_node(disk, &first, 0, &sandbox, &argv, err);
+	for (size_t i = 0; r == 0 && i < disk->more_count; i++)
+		r = add_node(disk, &disk->more[i], i + 1, &sandbox, &argv, err);
 	if (r < 0)
 		return r;
 	folder = kmln_sandbox_share(&sandbox, disk->socket_folder, "served", KMLN_ACCESS_WRITE);
-	kmln_strv_adds(&argv, "--blockdev", json.data, "--export", NULL);
-	kmln_strv_printf(&argv,
-		"type=vhost-user-blk,id=e,node-name=" KMLN_STORAGE_EXPORT
-		",addr.type=unix,addr.path=%s/" KMLN_STORAGE_SOCKET ",writable=on,num-queues=1",
-		folder);
+	for (size_t i = disk->layers ? 0 : 1; i <= disk->more_count; i++)
+		add_export(i, folder, &argv);
 	add_monitor(&argv);
 	kmln_sandbox_spawn(&sandbox, &argv, NULL, &actions, spawn);
 	add_env(&actions, spawn);

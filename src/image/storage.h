@@ -38,9 +38,18 @@ void kmln_storage_stop(struct kmln_storage **storage);
 
 /* ---- a disk for a machine that reads raw images only ---- */
 
-struct kmln_storage_disk {
+struct kmln_storage_more {
 	const struct kmln_layers *layers; /* of an image that is not raw */
 	uint64_t size; /* of the disk, bytes */
+};
+
+struct kmln_storage_disk {
+	const struct kmln_layers
+		*layers; /* of an image that is not raw; NULL: only those of `more` */
+	uint64_t size; /* of the disk, bytes */
+	/* Further disks of the machine, by the same daemon. */
+	const struct kmln_storage_more *more;
+	size_t more_count;
 	/* What is written goes into an overlay that is thrown away, and the image is only read. */
 	bool snapshot;
 	bool confined; /* by namespaces; else by Landlock alone */
@@ -52,7 +61,8 @@ struct kmln_storage_disk {
 	const struct kmln_sandbox *walls;
 	const char *program; /* likewise */
 };
-/* The name of that socket, on which it speaks vhost-user-blk. */
+/* The name of that socket, on which it speaks vhost-user-blk. That of the first further disk has a
+ * 1 behind it, and so on. */
 #define KMLN_STORAGE_SOCKET "disk"
 
 /*

@@ -13,6 +13,11 @@
 #define VIRTIO_WINDOW 262144
 /* On a slow line several lanes are to move within one window. */
 #define SERIAL_PIECE 504
+/* QEMU's serial line does not stall, but each acknowledgement costs a slow guest time. */
+#define LINE_WINDOW 16384
+#define LINE_PIECE 4096
+/* The agent is told of credit in no smaller pieces, unless it knows of hardly any. */
+#define GIVE 16384u
 /* What one lane may have waiting here. */
 #define LANE_MAX 262144u
 /* Credit is passed on in no smaller pieces, unless the owner has hardly any. */
@@ -31,8 +36,12 @@ void kmln_agent_attach(
 			.agent = agent,
 			.fd = channels[i],
 			.asks = port,
-			.window.size = port ? VIRTIO_WINDOW : SERIAL_WINDOW,
-			.piece = port ? KMLN_FRAME_MAX : SERIAL_PIECE,
+			.window.size = port	? VIRTIO_WINDOW
+				       : virtio ? LINE_WINDOW
+						: SERIAL_WINDOW,
+			.piece = port	  ? KMLN_FRAME_MAX
+				 : virtio ? LINE_PIECE
+					  : SERIAL_PIECE,
 		};
 		channels[i] = -1;
 	}
@@ -65,12 +74,20 @@ void kmln_lane_close(struct kmln_lane *lane, const char *answer, size_t size)
 		ops->closed(owner, copy, size);
 }
 
+const char *kmln_code_name(int code)
+{
+	const char *name = strerrorname_np(code);
+
+	/* the same number has two names */
+	return code == ENOTSUP ? "ENOTSUP" : name ? name : "EIO";
+}
+
 static void refusal(struct kmln_buf *out, int code, const char *text)
 {
 	KMLN_JSON struct kmln_json *object = kmln_json_object();
 
 	kmln_json_set(object, "error", kmln_json_text(text));
-	kmln_json_set(object, "code", kmln_json_text(strerrorname_np(code)));
+	kmln_json_set(object, "code", kmln_json_text(kmln_code_name(code)));
 	kmln_json_line(object, out);
 }
 
@@ -86,6 +103,7 @@ static void close_lanes(struct kmln_agent *agent)
 {
 	/* an owner that hears of the end may open nothing here: no agent answers */
 	agent->active = NULL;
+	kmln_qga_reset(agent);
 	while (agent->lanes)
 		kmln_lane_refuse(
 			agent->lanes, ENOTCONN, "the guest's agent does not answer any more");
@@ -210,7 +228,6 @@ void kmln_lane_credit(struct kmln_lane *lane, uint32_t more)
 {
 	lane->credit += more;
 	lane->give += more;
-	kmln_qga_more(lane);
 }
 
 void kmln_lane_abort(struct kmln_lane *lane)
@@ -223,6 +240,12 @@ void kmln_lane_abort(struct kmln_lane *lane)
 	lane->queue.size = 0;
 	lane->give = 0;
 	kmln_frame_put(&lane->queue, KMLN_FRAME_CLOSE, lane->number, NULL, 0);
+}
+
+void kmln_lane_allow(struct kmln_lane *lane, uint32_t more)
+{
+	lane->granted += more;
+	grant(lane);
 }
 
 static struct kmln_lane *find(const struct kmln_agent *agent, uint32_t number)
@@ -279,7 +302,8 @@ static bool move_one(struct kmln_lane *lane, struct kmln_buf *out)
 	struct kmln_buf *queue = &lane->queue;
 	size_t size;
 
-	if (lane->begun && lane->give && lane->ops) {
+	if (lane->begun && lane->ops && lane->give &&
+		(lane->give >= GIVE || lane->credit - lane->give < GIVE)) {
 		kmln_frame_put_number(out, KMLN_FRAME_CREDIT_MORE, lane->number, lane->give);
 		lane->give = 0;
 		return true;
@@ -323,8 +347,8 @@ void kmln_agent_work(struct kmln_agent *agent)
 {
 	if (agent->active && agent->active->mode == KMLN_LINE_FRAMES)
 		share_line(agent);
-	if (agent->active && agent->active->mode == KMLN_LINE_QGA)
-		kmln_qga_work(agent);
+	if (agent->active && agent->active->mode == KMLN_LINE_QGA && !kmln_qga_work(agent))
+		kmln_line_give_up(agent->active);
 	for (unsigned i = 0; i < agent->count; i++)
 		kmln_line_work(&agent->lines[i]);
 }

@@ -72,12 +72,17 @@ void kmln_lane_send(
 	struct kmln_lane *lane, enum kmln_frame_type type, const void *data, size_t size);
 /* The agent may send so many bytes more. */
 void kmln_lane_credit(struct kmln_lane *lane, uint32_t more);
+/* The owner may send so many bytes more. */
+void kmln_lane_allow(struct kmln_lane *lane, uint32_t more);
 /* Ends it; its owner hears nothing more. */
 void kmln_lane_abort(struct kmln_lane *lane);
 /* Ends it from the agent's side, with an answer. */
 void kmln_lane_close(struct kmln_lane *lane, const char *answer, size_t size);
 /* As above, {"error": text, "code": name}. */
 void kmln_lane_refuse(struct kmln_lane *lane, int code, const char *text);
+
+/* How an error is called in an answer: "ENOENT". */
+const char *kmln_code_name(int code);
 
 /* For line.c: an agent answers on this line; it does not any more; it says this. False for what
  * breaks the line. */

@@ -223,7 +223,8 @@ static bool wants_restart(struct kmln_node *node)
 	if (!last || (panic && panic > last))
 		return false;
 	node->screen.text.panic[0] = '\0';
-	return kmln_starts(last + sizeof(mark) - 1, "Restarting system");
+	last += sizeof(mark) - 1;
+	return kmln_starts(last, "Restarting system") || kmln_starts(last, "machine restart");
 }
 
 static bool is_restarted(const struct kmln_node *node, bool failed)
@@ -285,8 +286,11 @@ static void conclude(struct kmln_node *node, int status, const struct kmln_error
 		set_state(node, KMLN_NODE_STARTING);
 		return;
 	}
-	if (node->report >= 0)
-		kmln_node_report(node, err.code ? &err : NULL);
+	node->end.code = err.code;
+	/* of a short program that did what it should, before it was seen to run; a failure is
+	 * reported once nothing is left of it */
+	if (!err.code && !node->end_asked)
+		kmln_node_report(node, NULL);
 	node->over = true;
 }
 
@@ -323,7 +327,9 @@ static void cut(struct kmln_node *node)
 
 void kmln_node_ask_end(struct kmln_node *node, unsigned seconds)
 {
-	int64_t deadline = kmln_node_now() + (int64_t)seconds * 1000;
+	/* a program without lines to an agent has nobody to be asked */
+	const bool waits = node->options->channel != KMLN_CHANNEL_NONE;
+	int64_t deadline = kmln_node_now() + (waits ? (int64_t)seconds * 1000 : 0);
 
 	if (!node->end_asked || deadline < node->end_deadline)
 		node->end_deadline = deadline;

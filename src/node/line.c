@@ -15,9 +15,10 @@
 #include "node/node.h"
 #include "text/json.h"
 
-/* Bytes of a line: before anybody is known, and of qemu-ga, which sends files so. */
+/* Bytes of a line: before anybody is known, and of qemu-ga, which sends all that a program wrote in
+ * one. */
 #define TEXT_MAX 4096u
-#define QGA_TEXT_MAX 65536u
+#define QGA_TEXT_MAX (4u << 20)
 /* Bytes without a meaning, after which the line is left alone for a while. */
 #define JUNK_MAX 65536u
 /* Milliseconds. */
@@ -57,6 +58,11 @@ static void start_anew(struct kmln_line *line)
 		kmln_agent_lost(line->agent, line);
 }
 
+void kmln_line_give_up(struct kmln_line *line)
+{
+	start_anew(line);
+}
+
 static int64_t now(const struct kmln_line *line)
 {
 	return line->agent->node->now;
@@ -69,9 +75,10 @@ static void rest(struct kmln_line *line)
 	line->pause = now(line) + PAUSE;
 }
 
-void kmln_line_say(struct kmln_line *line, const char *text)
+void kmln_line_say(struct kmln_line *line, const char *text, bool marked)
 {
-	kmln_buf_add(&line->out, (const char[]){SENTINEL}, 1);
+	if (marked)
+		kmln_buf_add(&line->out, (const char[]){SENTINEL}, 1);
 	kmln_buf_str(&line->out, text);
 	kmln_buf_str(&line->out, "\n");
 }
@@ -102,9 +109,9 @@ static void ask_frames(struct kmln_line *line)
 
 	line->id = random_id();
 	text = kmln_printf("{\"execute\": \"kmln-frames\", \"arguments\": {\"id\": %u, \"window\": "
-			   "%u}}",
-		line->id, line->window.size);
-	kmln_line_say(line, text);
+			   "%u}, \"id\": %u}",
+		line->id, line->window.size, line->id);
+	kmln_line_say(line, text, !line->synced);
 	line->mode = KMLN_LINE_ASKED;
 	line->deadline = now(line) + ANSWER_LIMIT;
 }
@@ -116,7 +123,7 @@ static void ask_sync(struct kmln_line *line)
 	line->id = random_id();
 	text = kmln_printf(
 		"{\"execute\": \"guest-sync-delimited\", \"arguments\": {\"id\": %u}}", line->id);
-	kmln_line_say(line, text);
+	kmln_line_say(line, text, true);
 }
 
 static void found(struct kmln_line *line, enum kmln_line_mode mode)
@@ -153,7 +160,8 @@ static void take_line(struct kmln_line *line)
 	if (line->id && kmln_json_integer(answer, "id", -1) == (int64_t)line->id) {
 		found(line, KMLN_LINE_FRAMES);
 	} else if (line->mode == KMLN_LINE_ASKED) {
-		if (kmln_json_member(object, "error") && line->synced)
+		if (kmln_json_member(object, "error") && line->synced &&
+			kmln_json_integer(object, "id", -1) == (int64_t)line->id)
 			found(line, KMLN_LINE_QGA);
 	} else if (line->asks && kmln_json_integer(object, "return", -1) == (int64_t)line->id) {
 		line->synced = true;
@@ -179,6 +187,8 @@ static bool take_text(struct kmln_line *line, const char **data, size_t *size)
 			if (!line->skip)
 				kmln_buf_add(&line->text, &c, 1);
 		} else if (line->skip || !line->text.size) {
+			if (line->skip && line->mode == KMLN_LINE_QGA)
+				kmln_qga_heard(line->agent, NULL);
 			line->text.size = 0;
 			line->skip = false;
 		} else {

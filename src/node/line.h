@@ -39,6 +39,8 @@ struct kmln_line {
 #define KMLN_LINE_NONE ((struct kmln_line){.fd = -1})
 
 void kmln_line_close(struct kmln_line *line);
+/* Whoever is there does not answer. */
+void kmln_line_give_up(struct kmln_line *line);
 /* What to poll for: POLLIN, POLLOUT or 0. */
 short kmln_line_events(const struct kmln_line *line);
 void kmln_line_read(struct kmln_line *line);
@@ -47,7 +49,8 @@ void kmln_line_write(struct kmln_line *line);
 void kmln_line_work(struct kmln_line *line);
 /* True where it takes another frame. */
 bool kmln_line_wants(const struct kmln_line *line);
-/* Sends a line of the guest agent's protocol. */
-void kmln_line_say(struct kmln_line *line, const char *text);
+/* Sends a line of the guest agent's protocol; `marked`: whatever was sent before it is to be
+ * forgotten, about which qemu-ga complains. */
+void kmln_line_say(struct kmln_line *line, const char *text, bool marked);
 
 #endif

@@ -111,10 +111,12 @@ static int live(const struct kmln_node_options *options, int report, struct kmln
 		r = kmln_node_live(&node, err);
 		failed = kmln_eq(node.end.state, "failed");
 	}
+	if (r == 0 && failed)
+		r = kmln_fail(err, node.end.code, "%s", node.end.why);
+	else if (r == 0 && node.report >= 0)
+		r = kmln_fail(err, EINTR, "it was ended while it started");
 	if (r < 0)
 		kmln_node_report(&node, err);
-	else if (failed)
-		r = kmln_fail(err, EIO, "%s", *node.end.why ? node.end.why : "it failed");
 	kmln_close_cleanup(&node.report);
 	kmln_close_cleanup(&node.lock);
 	kmln_close_cleanup(&node.signals);

@@ -24,6 +24,7 @@ enum kmln_node_state { KMLN_NODE_STARTING, KMLN_NODE_RUNNING, KMLN_NODE_ENDING }
 struct kmln_node_end {
 	const char *state; /* "ended", "stopped", "failed" */
 	int status; /* of its program */
+	int code; /* of the error; 0: none */
 	char why[640]; /* "" where there is no more to say */
 };
 

@@ -167,7 +167,7 @@ void kmln_stream_refuse(struct kmln_stream *stream, int code, const char *text)
 	struct kmln_json *object = kmln_json_object();
 
 	kmln_json_set(object, "error", kmln_json_text(text));
-	kmln_json_set(object, "code", kmln_json_text(strerrorname_np(code)));
+	kmln_json_set(object, "code", kmln_json_text(kmln_code_name(code)));
 	close_with(stream, object);
 }
 

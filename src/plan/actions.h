@@ -53,7 +53,8 @@ struct kmln_spawn {
 	size_t link_count;
 	const char *scratch; /* a folder of files made for it, which goes with it; NULL: none */
 	bool confined; /* by namespaces: all its processes end with the first one */
-	/* Nothing stands in front of the program: the machine is not a process of this host. */
+	/* Nothing stands in front of the program: the machine is not a process of this host. Its
+	 * console is a terminal then. */
 	bool open;
 	/* What is run, with the same environment, once the program has ended, however that was: it
 	 * takes away what outlives it. NULL-ended, or NULL. */

@@ -27,6 +27,7 @@ const struct kmln_platform kmln_platform_all = {
 	.disk = "any",
 	.needs_kernel = true,
 	.needs_loader = true,
+	.host_kernel = true,
 	.drivers = all_drivers,
 	.entries = all_entries,
 	.domains = true,
@@ -104,7 +105,11 @@ int kmln_launch_check(const struct kmln_launch *launch, struct kmln_error *err)
 		if (check_path(paths[i].what, paths[i].path, err) < 0)
 			return -err->code;
 	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
-		if (check_path("further disk", launch->disks[i], err) < 0)
+		if (launch->disks[i][0] != '{' &&
+			check_path("further disk", launch->disks[i], err) < 0)
+			return -err->code;
+	for (size_t i = 0; launch->sockets && launch->sockets[i]; i++)
+		if (check_path("further disk", launch->sockets[i], err) < 0)
 			return -err->code;
 	for (size_t i = 0; i < launch->card_count; i++)
 		if (check_card(&launch->cards[i], err) < 0)

@@ -57,6 +57,7 @@ struct kmln_launch {
 	const char *disk; /* the image, raw; with `nodes` only a name for it */
 	const char
 		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
+	bool built_in; /* UML: its program needs no initramfs for such a socket */
 	bool served; /* UML: `disk` is a socket, on which a daemon speaks vhost-user-blk; needs an
 		      * initramfs with virtio_blk */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
@@ -69,8 +70,14 @@ struct kmln_launch {
 	/* Its network cards, in the order in which the guest finds them. */
 	const struct kmln_card *cards;
 	size_t card_count;
-	/* Further disks behind the first, raw, writable; NULL-ended, or NULL. */
+	/* Further disks behind the first, writable; NULL-ended, or NULL. Raw images; for QEMU also
+	 * block nodes in JSON, which begin with a brace. */
 	const char *const *disks;
+	/* UML: further disks that are served to it, as `served` tells; it numbers these and the raw
+	 * ones apart, and they too need that initramfs. NULL-ended, or NULL. */
+	const char *const *sockets;
+	bool disks_snapshot; /* the raw and JSON ones are only read, as with `snapshot` */
+	uint32_t read_only_disks; /* of the raw ones: bit 0 stands for the first */
 	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
 	const char *boot_disk;
 	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes
@@ -105,6 +112,9 @@ struct kmln_platform {
 	bool needs_kernel; /* a kernel of its own, with `drivers` */
 	bool needs_loader; /* a partition table and a boot loader */
 	bool wants_bare; /* its root is best a filesystem that stands alone */
+	/* Its kernel, or that of one of its kinds, is the host's: the guest has no modules for it.
+	 */
+	bool host_kernel;
 	const char *const *drivers; /* NULL-ended, or NULL */
 	/* How its kernel is started here: in each of these ways (boot/kernel.h); or NULL. */
 	const char *const *entries;

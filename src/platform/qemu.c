@@ -35,21 +35,22 @@ static void add_kernel(const struct kmln_launch *launch, struct kmln_strv *argv,
 	kmln_strv_adds(argv, "-append", words.data, NULL);
 }
 
-/* The format is said: guessing it would let a guest write a head that names host files. */
-static void add_disk(const struct kmln_launch *launch, struct kmln_strv *argv, bool writable)
+/* The format is said: guessing it would let a guest write a head that names host files. `end`: more
+ * options. */
+static void add_disk(const char *path, const char *nodes, const char *end, struct kmln_strv *argv)
 {
 	KMLN_BUF struct kmln_buf drive = {0};
 
 	kmln_buf_str(&drive, "if=virtio,");
 	/* locks are asked for: QEMU's own choice is to do without where it finds no /dev/null */
-	if (!launch->nodes)
-		kmln_buf_printf(&drive, "format=raw,file=%s,file.locking=on", launch->disk);
+	if (!nodes)
+		kmln_buf_printf(&drive, "format=raw,file=%s,file.locking=on", path);
 	else
 		kmln_buf_str(&drive, "file=json:");
 	/* a comma in a value is written twice */
-	for (const char *c = launch->nodes; c && *c; c++)
+	for (const char *c = nodes; c && *c; c++)
 		kmln_buf_add(&drive, *c == ',' ? ",," : c, *c == ',' ? 2 : 1);
-	kmln_buf_str(&drive, launch->snapshot ? ",snapshot=on" : writable ? "" : ",readonly=on");
+	kmln_buf_str(&drive, end);
 	kmln_strv_adds(argv, "-drive", drive.data, NULL);
 }
 
@@ -108,12 +109,17 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 		kmln_strv_printf(
 			argv, "if=virtio,format=raw,readonly=on,file=%s", launch->boot_disk);
 	}
-	add_disk(launch, argv, writable);
-	for (size_t i = 0; launch->disks && launch->disks[i]; i++) {
-		kmln_strv_add(argv, "-drive");
-		kmln_strv_printf(
-			argv, "if=virtio,format=raw,file=%s,file.locking=on", launch->disks[i]);
-	}
+	add_disk(launch->disk, launch->nodes,
+		launch->snapshot ? ",snapshot=on"
+		: writable	 ? ""
+				 : ",readonly=on",
+		argv);
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
+		add_disk(launch->disks[i], launch->disks[i][0] == '{' ? launch->disks[i] : NULL,
+			launch->disks_snapshot		   ? ",snapshot=on"
+			: launch->read_only_disks >> i & 1 ? ",readonly=on"
+							   : "",
+			argv);
 	add_cards(launch, argv);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);

@@ -47,6 +47,26 @@ static void add_cards(const struct kmln_launch *launch, struct kmln_strv *argv)
 	}
 }
 
+/* 2: the kind of virtio device that is a disk. Raw disks and served ones are numbered apart. */
+static int add_further_disks(
+	const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err)
+{
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++) {
+		if (launch->disks[i][0] == '{')
+			return kmln_fail(
+				err, KMLN_EUSAGE, "User-Mode Linux is given raw images only");
+		if (launch->disks_snapshot)
+			kmln_strv_printf(argv, "ubd%zu=%s/disk%zu.cow,%s", i + 1, launch->run,
+				i + 1, launch->disks[i]);
+		else
+			kmln_strv_printf(argv, "ubd%zu%sd=%s", i + 1,
+				launch->read_only_disks >> i & 1 ? "r" : "", launch->disks[i]);
+	}
+	for (size_t i = 0; launch->sockets && launch->sockets[i]; i++)
+		kmln_strv_printf(argv, "virtio_uml.device=%s:2", launch->sockets[i]);
+	return 0;
+}
+
 static int uml_launch(
 	const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -68,11 +88,10 @@ static int uml_launch(
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux has one processor, and %u are asked for", launch->cpus);
 	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
-	if (launch->served && !launch->initramfs)
+	if ((launch->served || launch->sockets) && !launch->initramfs && !launch->built_in)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux needs an initramfs for a disk that is served to it");
-	/* 2: the kind of virtio device that is a disk.
-	 * `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
+	/* `d`: an image whose bytes look like a copy-on-write head is data all the same, and never
 	 * makes UML open the file that such a head names */
 	if (launch->served)
 		kmln_strv_printf(argv, "virtio_uml.device=%s:2", launch->disk);
@@ -82,8 +101,9 @@ static int uml_launch(
 		kmln_strv_printf(argv, "ubd0=%s,%s", launch->overlay, launch->disk);
 	else
 		kmln_strv_printf(argv, "ubd0=%s/disk.cow,%s", launch->run, launch->disk);
-	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
-		kmln_strv_printf(argv, "ubd%zud=%s", i + 1, launch->disks[i]);
+	r = add_further_disks(launch, argv, err);
+	if (r < 0)
+		return r;
 	if (launch->partition)
 		kmln_strv_printf(argv, "root=/dev/%s%u", disk, launch->partition);
 	else
@@ -249,6 +269,7 @@ const struct kmln_platform kmln_platform_uml = {
 	.console = "ttyS0",
 	.disk = DISK,
 	.wants_bare = true,
+	.host_kernel = true,
 	.probe = uml_probe,
 	.launch = uml_launch,
 };

@@ -11,6 +11,8 @@
 
 #define PROGRAM "xl"
 #define PACKAGE "xen-utils-common"
+/* Xen has names for sixteen disks of this kind. */
+#define FURTHER_MAX 15
 
 static const char *const ends[] = {"on_poweroff", "on_reboot", "on_crash"};
 static const char *const entries[] = {"xen", NULL};
@@ -57,6 +59,20 @@ static void add_setting(struct kmln_strv *argv, const char *key, const char *tex
 	kmln_strv_add(argv, word.data);
 }
 
+/* The first, and further ones behind it, as the guest sees them: xvda, xvdb ... */
+static void add_disks(const struct kmln_launch *launch, struct kmln_strv *argv)
+{
+	KMLN_BUF struct kmln_buf word = {0};
+
+	kmln_buf_printf(&word, "disk=[\"format=raw,vdev=%s,access=%s,target=%s\"",
+		kmln_platform_xen.disk, launch->read_only ? "ro" : "rw", launch->disk);
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
+		kmln_buf_printf(&word, ",\"format=raw,vdev=xvd%c,access=rw,target=%s\"",
+			(char)('b' + i), launch->disks[i]);
+	kmln_buf_str(&word, "]");
+	kmln_strv_add(argv, word.data);
+}
+
 /* All of the configuration stands in the arguments, behind an empty file of it. */
 static int xen_launch(
 	const struct kmln_launch *launch, struct kmln_strv *argv, struct kmln_error *err)
@@ -65,11 +81,17 @@ static int xen_launch(
 
 	if (r < 0)
 		return r;
-	if (launch->nodes || launch->snapshot)
+	if (launch->nodes || launch->snapshot || launch->disks_snapshot)
 		return kmln_fail(err, KMLN_EUSAGE, "Xen is given raw images, and writes to them");
 	if (launch->boot_disk || launch->firmware)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"a domain of Xen has no firmware: it starts from no boot disk");
+	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
+		if (launch->disks[i][0] == '{' || i >= FURTHER_MAX)
+			return kmln_fail(err, KMLN_EUSAGE,
+				"a domain of Xen is given raw images, and %d of them besides its "
+				"first",
+				FURTHER_MAX);
 	if (!launch->kernel || !launch->name || !launch->type)
 		return kmln_fail(err, KMLN_EUSAGE, "a domain of Xen is given its kernel");
 	kmln_strv_adds(argv, launch->program ? launch->program : PROGRAM, "create", "-c",
@@ -81,8 +103,7 @@ static int xen_launch(
 		add_setting(argv, "ramdisk", launch->initramfs);
 	add_setting(argv, "extra", launch->cmdline ? launch->cmdline : "");
 	kmln_strv_printf(argv, "memory=%llu", (unsigned long long)kmln_launch_mib(launch));
-	kmln_strv_printf(argv, "disk=[\"format=raw,vdev=%s,access=%s,target=%s\"]",
-		kmln_platform_xen.disk, launch->read_only ? "ro" : "rw", launch->disk);
+	add_disks(launch, argv);
 	for (size_t i = 0; i < KMLN_COUNT(ends); i++)
 		add_setting(argv, ends[i], "destroy");
 	return 0;

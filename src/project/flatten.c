@@ -87,6 +87,9 @@ static void add_keyword(struct flattening *f, struct kmln_node *parent,
 		/* a flag that is off is the default, unless another default was overruled */
 		if (!value->text || (k->shape == KMLN_SHAPE_FLAG && !value->from))
 			return;
+		/* of a disk whose size nobody has asked for, the image's counts */
+		if (!value->from && kmln_eq(k->name, "size"))
+			return;
 		add_item(f, parent, k->name, value);
 		return;
 	}

@@ -4,11 +4,14 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,6 +124,34 @@ static int make_links(const struct kmln_spawn *spawn, const char *folder, struct
 	return 0;
 }
 
+/*
+ * The two ends of the console. xl's console takes no input but from a terminal: it gets one, which
+ * changes no byte.
+ */
+static int make_console(const struct kmln_spawn *spawn, int ends[2], struct kmln_error *err)
+{
+	struct termios raw;
+	KMLN_FD int ours = -1, theirs = -1;
+
+	if (!spawn->open)
+		return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0
+			       ? kmln_fail_sys(err, errno, "socketpair")
+			       : 0;
+	ours = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (ours < 0 || unlockpt(ours) < 0)
+		return kmln_fail_sys(err, errno, "/dev/ptmx");
+	theirs = ioctl(ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (theirs < 0 || tcgetattr(theirs, &raw) < 0)
+		return kmln_fail_sys(err, errno, "a terminal for the console");
+	cfmakeraw(&raw);
+	if (tcsetattr(theirs, TCSANOW, &raw) < 0)
+		return kmln_fail_sys(err, errno, "a terminal for the console");
+	ends[0] = ours;
+	ends[1] = theirs;
+	ours = theirs = -1;
+	return 0;
+}
+
 static int open_channels(struct kmln_process *process, int *const theirs[], struct kmln_error *err)
 {
 	for (unsigned i = 0; i < process->spawn->channels; i++) {
@@ -154,10 +185,10 @@ int kmln_process_start(struct kmln_process *process, const struct kmln_spawn *sp
 	r = kmln_private_open(&process->folder, err);
 	if (r == 0)
 		r = make_links(spawn, process->folder.path, err);
+	if (r == 0)
+		r = make_console(spawn, console, err);
 	if (r < 0)
 		return r;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) < 0)
-		return kmln_fail_sys(err, errno, "socketpair");
 	process->console = console[0];
 	console_theirs = console[1];
 	if (pipe2(words, O_CLOEXEC) < 0)

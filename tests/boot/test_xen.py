@@ -153,3 +153,50 @@ def test_debian(kmln, to, host, debian, init, platform):
     if platform == "all":
         kmln("boot", "--on", "uml", "--snapshot", out, "--until", "login: $", "--timeout", "400", timeout=450,
              expect=0)
+
+
+@pytest.mark.slow
+def test_kmln_boot_on_xen(to, host, box):
+    """kmln itself in dom0: a domain for a script, what it refuses, and nothing is left of it, also after
+    kill -9."""
+    program = runner.BUILD / "kmln"
+    if b"__asan_init" in program.read_bytes():
+        pytest.skip("the sanitizers' memory is more than dom0 has")
+    files = [("usr/bin/kmln", program)]
+    for name, path in xenhost.libraries([program]).items():
+        folder = "lib64" if name.startswith("ld-linux") else "lib/x86_64-linux-gnu"
+        files.append((f"{folder}/{name}", path))
+    to("xen", box, "-o", host.folder / "guest.img", "--size", "200M")
+    second = host.folder / "second.img"
+    second.write_bytes(b"the second disk\n".ljust(512, b".") + bytes(65024))
+    guest = host.folder / "guest.img"
+    boot = f"kmln boot --on xen {guest} --timeout 150"
+    said = host(f"""
+{boot} --disk {second} --until '{guests.READY}' --until '^kmln: Xen xen PVH' --send 'head -c 15 /dev/xvdb' \
+    --until '^the second disk' --send poweroff </dev/null
+echo "dom0: status $?"
+# a file of dom0's, but no kernel
+kmln boot --on xen --kernel /payload/run {guest} --until x </dev/null
+echo "dom0: no kernel $?"
+kmln boot --on xen --snapshot {guest} --until x </dev/null
+echo "dom0: snapshot $?"
+{boot} --until '{guests.READY}' </dev/null >/dev/null
+echo "dom0: stopped $?"
+# (the folder of the images has another name)
+echo "dom0: $(xl list | grep -c kmln-) left, $(ls -d /tmp/kmln.* 2>/dev/null | wc -l)"
+{boot} --until 'never said' </dev/null >/dev/null &
+pid=$!
+until xl list | grep -q 'kmln-.* [1-9]'; do sleep 0.5; done
+sleep 2
+kill -9 $pid
+# the domain goes first, then what was made for it
+for i in $(seq 60); do ls -d /tmp/kmln.* >/dev/null 2>&1 && sleep 0.5; done
+echo "dom0: $(xl list | grep -c kmln-) left after kill, $(ls -d /tmp/kmln.* 2>/dev/null | wc -l)"
+rm /usr/sbin/xl
+kmln boot --on xen {guest} --until x </dev/null
+echo "dom0: no xl $?"
+""", memory=512, extra=files, timeout=500)
+    for line in ("status 0", "no kernel 3", "snapshot 2", "stopped 0", "0 left, 0", "0 left after kill, 0",
+                 "no xl 5"):
+        assert f"dom0: {line}\n" in said, said[-8000:]
+    assert "xl is not installed (Debian package xen-utils-common)" in said

@@ -323,6 +323,9 @@ FORGED = {
     "shift": "shift by=wrap offset=1073741824\n",
     "bytes": f"bytes by=loader offset=9223372036854775296 size=1024 sum={SUM} was=zero\n",
     "fstab": f"change path=/etc/fstab by=fstab size=1 sum={SUM} {KEPT}\n-evil\n+UUID={UUID} / x\n",
+    # below folders that nobody looked at
+    "modules": f"change path=/x/modules by=xen-modules size=1 sum={SUM} {KEPT}\n-xenblk\n+# kmln, not under Xen: xenblk\n",
+    "resume": f"change path=/conf.d/resume by=resume size=1 sum={SUM} {KEPT}\n-RESUME=/dev/vda2\n+RESUME=UUID={UUID}\n",
     "text": "\x7fELF\0\1\2",
     "empty": "",
     "long": "mkdir path=/boot by=kernel mode=755 uid=0 gid=0\n" * 1_000_000,

@@ -183,6 +183,29 @@ def test_all(kmln, to, box, tmp_path):
     assert not differs(original, out)
 
 
+def test_all_has_what_uml_needs(kmln, to, guest, kit_home, tmp_path):
+    """A condition for services, and the host's modules: neither is in the way of the other platforms, and
+    for each of them the guest is ready."""
+    source = guests.copy(guest("systemd"), tmp_path / "source.img")
+    wants, units = "/etc/systemd/system/multi-user.target.wants", "/etc/systemd/system"
+    images.debugfs(source, f"symlink {wants}/irqbalance.service /lib/systemd/system/irqbalance.service")
+    out = tmp_path / "out.img"
+    to("all", source, "-o", out, home=kit_home, expect=0)
+    assert not differs(source, out, images.MIB).removed
+    assert "ConditionVirtualization=!uml" in cat(out, f"{units}/irqbalance.service.d/kmln-not-in-uml.conf", images.MIB)
+    assert "ConditionVirtualization=uml\n" in cat(out, f"{units}/kmln-uml-modules.service", images.MIB)
+    said = facts(kmln, out)["platforms"]
+    assert {name: said[name]["ready"] for name in ("uml", "kvm", "qemu", "xen")} == dict.fromkeys(
+        ("uml", "kvm", "qemu", "xen"), True), said
+    assert to("all", out, "--dry-run", home=kit_home, expect=0).out == "nothing to do\n"
+    # in KVM alone there is nothing of it
+    to("kvm", source, "-o", tmp_path / "kvm.img", home=kit_home, expect=0)
+    assert not any(b"not-in-uml" in name or b"kmln-uml" in name
+                   for name in ext4reader.read(tmp_path / "kvm.img", images.MIB))
+    kmln("undo", out, expect=0, timeout=120)
+    assert not differs(source, out)
+
+
 def test_kvm_then_xen_stays_kvm(kmln, to, box, guest):
     """What was added for one platform stays when another comes; and neither plans forth and back."""
     to("kvm", box, "--in-place", expect=0)
@@ -431,6 +454,13 @@ def test_partitions_by_uuid(kmln, to, box, tmp_path):
         "/etc/fstab": "/dev/xvda1 / ext4 noatime 0 1\n/dev/xvda2 none swap sw 0 0\n"
                       "  /dev/xvda3\t/srv ext4 defaults 0 2\n/dev/xvdb1 /mnt ext4 nofail 0 0\n",
         "/etc/crypttab": "# safe\nsafe /dev/xvda4 none luks\nother /dev/xvdb2 none luks\n"})
+    # what it is resumed from, in the places where Debian has that
+    images.debugfs(box, "mkdir /etc/initramfs-tools", "mkdir /etc/initramfs-tools/conf.d", "mkdir /etc/default")
+    resume = {"/etc/initramfs-tools/conf.d/resume": "# by hand\nRESUME=%s\n",
+              "/etc/default/grub": "# resume=/dev/xvda2\nGRUB_CMDLINE_LINUX=\"quiet resume=%s noresume=/dev/xvda2\"\n"
+                                   "GRUB_CMDLINE_LINUX_DEFAULT=\"resume=/dev/xvdb2\"\n"}
+    for path, text in resume.items():
+        images.put(box, path, text % "/dev/xvda2")
     swap, data, safe = (tmp_path / name for name in ("swap", "data", "safe"))
     for path in (swap, data, safe):
         with open(path, "wb") as file:
@@ -452,6 +482,8 @@ def test_partitions_by_uuid(kmln, to, box, tmp_path):
         "/dev/xvdb1 /mnt ext4 nofail 0 0\n")
     assert cat(disk, "/etc/crypttab", images.MIB) == (
         "# safe\nsafe UUID=31111111-2222-4333-8444-555555555555 none luks\nother /dev/xvdb2 none luks\n")
+    for path, text in resume.items():
+        assert cat(disk, path, images.MIB) == text % "UUID=11111111-2222-4333-8444-555555555555"
     assert to("kvm", disk, "--dry-run", expect=0).out == "nothing to do\n"
     kmln("undo", disk, expect=0, timeout=120)
     assert images.clean(disk, images.MIB)

@@ -21,8 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import guests  # noqa: E402
-import vde  # noqa: E402
+import guests, vde  # noqa: E401,E402
+from linecorpus import corpus_agent, corpus_frame  # noqa: E402,F401
 
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
 

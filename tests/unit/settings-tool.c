@@ -155,9 +155,12 @@ static void read_settings(json_t *root, struct kmln_settings *s)
 		.root_password = text(root, "root_password"),
 		.root_hash = text(root, "root_hash"),
 		.swaps = texts(root, "swaps"),
+		.swap_file = number(root, "swap_file"),
+		.packages = texts(root, "packages"),
 		.modules = texts(root, "modules"),
 		.startup = texts(root, "startup"),
 		.shutdown = texts(root, "shutdown"),
+		.agent = yes(root, "agent"),
 		.empty_machine_id = yes(root, "empty_machine_id"),
 		.new_host_keys = yes(root, "new_host_keys"),
 	};

@@ -175,6 +175,50 @@ static void test_cards_and_disks(void **state)
 		" -device virtio-rng-pci");
 }
 
+static void test_further_disks(void **state)
+{
+	static const char *const disks[] = {"/g/data", NULL};
+	static const char *const json[] = {"{\"driver\":\"qcow2\",\"a\":1}", "/g/data", NULL};
+	static const char *const sockets[] = {"/g/served/disk1", NULL};
+	static const char *const bad[] = {"/g/a,b", NULL};
+	struct kmln_launch l = {
+		.disk = "/g/disk.img",
+		.memory = 512 * MIB,
+		.run = "/r",
+		.disks = disks,
+		.disks_snapshot = true,
+	};
+
+	(void)state;
+	golden("uml", &l,
+		"linux.uml ubd0d=/g/disk.img ubd1=/r/disk1.cow,/g/data root=/dev/ubda rw "
+		"mem=512M ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 pty.legacy_count=0 "
+		"noreboot umid=kmln uml_dir=/r");
+	l.sockets = sockets;
+	refused("uml", &l, "needs an initramfs");
+	l.initramfs = "/g/initrd";
+	l.disks_snapshot = false;
+	golden("uml", &l,
+		"linux.uml ubd0d=/g/disk.img ubd1d=/g/data virtio_uml.device=/g/served/disk1:2 "
+		"root=/dev/ubda rw mem=512M ssl0=fd:0,fd:1 con=none ssl=none console=ttyS0 "
+		"pty.legacy_count=0 noreboot umid=kmln uml_dir=/r initrd=/g/initrd");
+	l.disks = json;
+	refused("uml", &l, "raw images only");
+	l.initramfs = NULL;
+	golden("qemu", &l,
+		"qemu-system-x86_64 -machine pc -accel tcg -cpu max -m 512 -nodefaults "
+		"-no-user-config -no-reboot -display none -monitor none -serial stdio " SANDBOX
+		" -drive if=virtio,format=raw,file=/g/disk.img,file.locking=on"
+		" -drive if=virtio,file=json:{\"driver\":\"qcow2\",,\"a\":1}"
+		" -drive if=virtio,format=raw,file=/g/data,file.locking=on"
+		" -device virtio-rng-pci");
+	l.disks = bad;
+	refused("qemu", &l, "further disk");
+	l.disks = NULL;
+	l.sockets = bad;
+	refused("uml", &l, "further disk");
+}
+
 static void test_bad_cards(void **state)
 {
 	static const struct {
@@ -252,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_uml_vectors),
 		cmocka_unit_test(test_qemu_vectors),
 		cmocka_unit_test(test_cards_and_disks),
+		cmocka_unit_test(test_further_disks),
 		cmocka_unit_test(test_bad_cards),
 		cmocka_unit_test(test_refusals),
 	};

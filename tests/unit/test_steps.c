@@ -110,6 +110,9 @@ static void make_files(struct made *m, const struct recipe *recipe)
 	add_file(m, "/etc/initramfs-tools/modules", NULL, 0, NULL, "no such folder");
 	add_file(m, "/etc/modprobe.conf", "/etc/modprobe.conf", 0, NULL, NULL);
 	add_file(m, "/etc/sysconfig/kernel", NULL, 0, NULL, "no such folder");
+	add_file(m, "/etc/initramfs-tools/conf.d/resume", NULL, 0, NULL, "no such folder");
+	add_file(m, "/etc/kernel/cmdline", NULL, 0, NULL, "no such folder");
+	add_file(m, "/etc/default/grub", "/etc/default/grub", 0, NULL, NULL);
 	add_file(m, "/var", "/var", S_IFDIR | 0755, NULL, NULL);
 	add_file(m, "/var/lib", "/var/lib", recipe->boot ? S_IFDIR | 0755 : 0, NULL, NULL);
 	add_file(m, KMLN_RECORD_FOLDER, recipe->boot ? KMLN_RECORD_FOLDER : NULL, 0, NULL,

@@ -70,6 +70,24 @@ static void test_xen_vectors(void **state)
 	assert_int_equal(ending.count, 3);
 	assert_string_equal(ending.items[1], "destroy");
 	assert_string_equal(ending.items[2], "kmln-7");
+	l.disks = (const char *const[]){"/g/data", "/g/swap", NULL};
+	l.program = NULL;
+	l.initramfs = l.cmdline = NULL;
+	golden(&l,
+		"xl create -c /dev/null name=\"kmln-7\" type=\"pv\" kernel=\"/g/kernel\" extra=\"\" "
+		"memory=512 disk=[\"format=raw,vdev=xvda,access=ro,target=/g/disk.img\","
+		"\"format=raw,vdev=xvdb,access=rw,target=/g/data\","
+		"\"format=raw,vdev=xvdc,access=rw,target=/g/swap\"] "
+		"on_poweroff=\"destroy\" on_reboot=\"destroy\" on_crash=\"destroy\"");
+	l.disks = (const char *const[]){"{\"driver\":\"qcow2\"}", NULL};
+	refused(&l, "raw images");
+	l.disks = (const char *const[]){"/g/a", "/g/a", "/g/a", "/g/a", "/g/a", "/g/a", "/g/a",
+		"/g/a", "/g/a", "/g/a", "/g/a", "/g/a", "/g/a", "/g/a", "/g/a", "/g/a", NULL};
+	refused(&l, "15 of them");
+	l.disks = NULL;
+	l.disks_snapshot = true;
+	refused(&l, "writes to them");
+	l.disks_snapshot = false;
 	l.snapshot = true;
 	refused(&l, "writes to them");
 	l.snapshot = false;
