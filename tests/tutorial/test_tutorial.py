@@ -2,7 +2,7 @@
 """docs/tutorial.md, carried out: its commands in their order, in an empty folder, by an ordinary user;
 what stands below a command is what it prints, and its picture is the one that kmln draws.
 
-KMLN_GOLDEN=write takes the picture over. """
+KMLN_GOLDEN=write takes the picture over."""
 
 import os
 import re
@@ -31,11 +31,16 @@ def steps(text):
         last = block.end()
 
 
+NUMBER = r"\d+(?:\.\d+)?"
+# what a number may be followed by: a machine is faster than another, and a table wider
+UNIT = {"kB": "[kMG]B", "MB": "[kMG]B"}
+
+
 def pattern(line):
     """A printed line, with any numbers (and as many blanks) where it has some."""
-    words = re.split(r"(\d+(?:\.\d+)?|\s+)", line)
-    return "".join(r"\d+(?:\.\d+)?" if re.fullmatch(r"\d+(?:\.\d+)?", word) else
-                   r"\s+" if word.isspace() else re.escape(word) for word in words)
+    words = re.split(rf"({NUMBER}|\s+|\.\.\.|\b[kM]B\b)", line)
+    return "".join(".*" if word == "..." else UNIT[word] if word in UNIT else r"\s+" if word.isspace()
+                   else NUMBER if re.fullmatch(NUMBER, word) else re.escape(word) for word in words)
 
 
 def matches(expected, printed):
