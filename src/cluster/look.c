@@ -409,18 +409,23 @@ static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err
 	return 0;
 }
 
-/* One initramfs serves all machines of this kernel. */
+/* What it starts with is part of this program (guest/initramfs-init.S). */
+extern const char kmln_init_program[], kmln_init_program_end[];
+
+/* One initramfs serves all machines of this kernel; another kmln's makes its own. */
 static const char *uml_initramfs(struct kmln_cluster *cluster)
 {
+	char sum[KMLN_MD5_TEXT];
 	const char *version = cluster->programs.uml
 				      ? kmln_look_version(cluster->pool,
 						kmln_look_ask(cluster->pool, cluster->programs.uml,
 							"--version", NULL, NULL))
 				      : NULL;
 
+	kmln_md5(kmln_init_program, (size_t)(kmln_init_program_end - kmln_init_program), sum);
 	return kmln_folder(cluster->pool, KMLN_FOLDER_CACHE,
-		kmln_pool_printf(
-			cluster->pool, "prepared/uml-%s.initramfs", version ? version : "unknown"));
+		kmln_pool_printf(cluster->pool, "prepared/uml-%s-%.8s.initramfs",
+			version ? version : "unknown", sum));
 }
 
 int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *model,

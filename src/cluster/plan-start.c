@@ -219,6 +219,9 @@ static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_sw
 	sandbox.host_network = true;
 	if (cluster->resolver)
 		kmln_sandbox_share_as_is(&sandbox, cluster->resolver, KMLN_ACCESS_READ);
+	/* all of /usr is behind the walls; a program in another place is not */
+	if (!kmln_starts(cluster->programs.uplink, "/usr/"))
+		kmln_sandbox_share_as_is(&sandbox, cluster->programs.uplink, KMLN_ACCESS_RUN);
 	kmln_strv_adds(&argv, cluster->programs.uplink, "--switch",
 		share_net(&sandbox, &net, sw->is_external, pool), NULL);
 	add_net(&argv, sw, KMLN_IPV4);
@@ -412,7 +415,7 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	if (sandbox->confined)
 		kmln_sandbox_share(sandbox, kmln_transfer_path(cluster, placed, pool), "transfer",
 			KMLN_ACCESS_WRITE);
-	sandbox->channels = 1;
+	sandbox->channels = 2;
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
 }
