@@ -32,15 +32,17 @@ def steps(text):
 
 
 NUMBER = r"\d+(?:\.\d+)?"
+TIME = r"\b(?:\d+[hm])*\d+s\b"
 # what a number may be followed by: a machine is faster than another, and a table wider
 UNIT = {"kB": "[kMG]B", "MB": "[kMG]B"}
 
 
 def pattern(line):
     """A printed line, with any numbers (and as many blanks) where it has some."""
-    words = re.split(rf"({NUMBER}|\s+|\.\.\.|\b[kM]B\b)", line)
+    words = re.split(rf"({TIME}|{NUMBER}|\s+|\.\.\.|\b[kM]B\b)", line)
     return "".join(".*" if word == "..." else UNIT[word] if word in UNIT else r"\s+" if word.isspace()
-                   else NUMBER if re.fullmatch(NUMBER, word) else re.escape(word) for word in words)
+                   else TIME if re.fullmatch(TIME, word) else NUMBER if re.fullmatch(NUMBER, word)
+                   else re.escape(word) for word in words)
 
 
 def matches(expected, printed):
@@ -51,6 +53,7 @@ def matches(expected, printed):
 
 def test_the_test_sees_differences():
     assert matches(["...", "a  12 s", "..."], ["x", "a 7.5 s", "y"])
+    assert matches(["up 52s 9.5 MB"], ["up 1m05s 870 kB"]) and not matches(["up 52s"], ["up x"])
     assert matches([], []) and not matches([], ["x"])
     assert not matches(["a 12 s"], ["b 12 s"]) and not matches(["a", "..."], ["b", "a"])
 
