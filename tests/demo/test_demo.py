@@ -18,7 +18,7 @@ def test_demo(tmp_path):
         runner.need_program(program, package)
     for program in ("kmln", "kmln-node"):
         shutil.copy(runner.BUILD / program, tmp_path)
-    result = runner.run([runner.ROOT / "scripts/demo"], expect=0, timeout=900,
+    result = runner.run([runner.ROOT / "scripts/demo"], expect=0, timeout=1500,
                         env={"KMLN_BUILD": tmp_path, "KMLN_HOME": tmp_path / "home"})
     steps = re.findall(r"^== (\d+\.\d) s$", result.out, re.M)
     assert len(steps) == 8, result

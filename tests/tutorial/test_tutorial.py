@@ -73,7 +73,7 @@ def test_tutorial(ordinary_user):
             if what.startswith("cd "):
                 folder = folder / what[3:]
                 continue
-            result = runner.run(["sh", "-c", f"{what} 2>&1"], expect=0, timeout=900, cwd=folder,
+            result = runner.run(["sh", "-c", f"{what} 2>&1"], expect=0, timeout=1200, cwd=folder,
                                 env=env, user=ordinary_user)
             assert matches(content, result.out.splitlines()), \
                 f"{what}\nthe page has:\n" + "\n".join(content) + f"\nand it printed:\n{result.out}"
