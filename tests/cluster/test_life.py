@@ -208,11 +208,17 @@ def test_hooks(lab):
     assert lab.states() == {"lan": "ready", "a": "stopped"}
 
 
+def from_a_terminal():
+    """A shell ignores Ctrl-C for what it runs in the background, and so for these tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted(lab):
     lab.write(HOSTS + 'host a { superclass s }\nhost b { superclass s; ready console "no such words"; after a }')
     env = {**os.environ, **{k: str(v) for k, v in lab.home.env.items()}}
     up = subprocess.Popen([runner.BUILD / "kmln", "up"], cwd=lab.home.folder, env=env,
-                          stderr=subprocess.PIPE, start_new_session=True)
+                          stderr=subprocess.PIPE, start_new_session=True,
+                          preexec_fn=from_a_terminal)
     machines.wait_for(lambda: lab.runtime.exists() and lab.states().get("b") == "starting", "b starts", 60)
     before = lab.pids()
     # another command is refused meanwhile, by the process that holds the project
@@ -340,7 +346,7 @@ def test_watch(pair):
     out = pair.home.folder / "out"
     with open(out, "wb") as file:
         watch = subprocess.Popen([runner.BUILD / "kmln", "status", "--watch", "b"], stdout=file,
-                                 cwd=pair.home.folder, env=env)
+                                 cwd=pair.home.folder, env=env, preexec_fn=from_a_terminal)
     machines.wait_for(lambda: "host b: ready\n" in out.read_text(), "it is shown", 10)
     pair.kmln("stop", "b")
     machines.wait_for(lambda: out.read_text().endswith("host b: stopped\n"), "its end is shown", 10)
