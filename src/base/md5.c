@@ -3,7 +3,6 @@
 #include "base/md5.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #define BLOCK 64
@@ -60,6 +59,7 @@ static void add_block(uint32_t state[4], const unsigned char *block)
 
 void kmln_md5(const void *data, size_t size, char text[KMLN_MD5_TEXT])
 {
+	static const char digits[] = "0123456789abcdef";
 	uint32_t state[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
 	const unsigned char *bytes = data;
 	unsigned char last[2 * BLOCK] = {0};
@@ -75,6 +75,11 @@ void kmln_md5(const void *data, size_t size, char text[KMLN_MD5_TEXT])
 		last[length - 8 + i] = (unsigned char)((uint64_t)size * 8 >> (8 * i));
 	for (size_t at = 0; at < length; at += BLOCK)
 		add_block(state, last + at);
-	for (unsigned i = 0; i < 16; i++)
-		snprintf(text + 2 * i, 3, "%02x", state[i / 4] >> (8 * (i % 4)) & 0xff);
+	for (unsigned i = 0; i < 16; i++) {
+		const uint32_t byte = state[i / 4] >> (8 * (i % 4)) & 0xff;
+
+		text[2 * i] = digits[byte >> 4];
+		text[2 * i + 1] = digits[byte & 15];
+	}
+	text[KMLN_MD5_TEXT - 1] = '\0';
 }

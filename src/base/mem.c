@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define BLOCK_SIZE 16384
+/* Most texts that are put together fit into this. */
+#define SHORT 256
 
 /*
  * Under the address sanitizer each object is a block of its own, to the byte, so that a step over
@@ -171,14 +173,22 @@ char *kmln_pool_strdup(struct kmln_pool *pool, const char *text)
 
 char *kmln_pool_printf(struct kmln_pool *pool, const char *fmt, ...)
 {
-	KMLN_FREE char *text = NULL;
+	char text[SHORT], *longer;
 	va_list args;
+	int n;
 
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		abort();
+	n = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	return kmln_pool_strdup(pool, text);
+	if (n < 0)
+		abort();
+	if ((size_t)n < sizeof(text))
+		return kmln_pool_memdup(pool, text, (size_t)n);
+	longer = kmln_pool_alloc(pool, (size_t)n + 1);
+	va_start(args, fmt);
+	vsnprintf(longer, (size_t)n + 1, fmt, args);
+	va_end(args);
+	return longer;
 }
 
 void *kmln_pool_append(struct kmln_pool *pool, void *array, size_t *count, size_t size)
@@ -236,11 +246,20 @@ void kmln_buf_str(struct kmln_buf *buf, const char *text)
 
 void kmln_buf_vprintf(struct kmln_buf *buf, const char *fmt, va_list args)
 {
-	KMLN_FREE char *text = NULL;
+	va_list again;
+	int n;
 
-	if (vasprintf(&text, fmt, args) < 0)
+	va_copy(again, args);
+	buf_reserve(buf, SHORT);
+	n = vsnprintf(buf->data + buf->size, buf->room - buf->size, fmt, args);
+	if (n < 0)
 		abort();
-	kmln_buf_str(buf, text);
+	if ((size_t)n >= buf->room - buf->size) {
+		buf_reserve(buf, (size_t)n);
+		vsnprintf(buf->data + buf->size, (size_t)n + 1, fmt, again);
+	}
+	va_end(again);
+	buf->size += (size_t)n;
 }
 
 void kmln_buf_printf(struct kmln_buf *buf, const char *fmt, ...)
@@ -258,10 +277,13 @@ void kmln_buf_fini(struct kmln_buf *buf)
 	*buf = (struct kmln_buf){0};
 }
 
-/* Takes `text` over. */
+/* Takes `text` over. The room doubles; the count alone says how much there is. */
 static void strv_take(struct kmln_strv *strv, char *text)
 {
-	strv->items = kmln_realloc(strv->items, (strv->count + 2) * sizeof(char *));
+	const size_t used = strv->count + 1; /* with the NULL at the end */
+
+	if (!strv->items || (used & (used - 1)) == 0)
+		strv->items = kmln_realloc(strv->items, 2 * used * sizeof(char *));
 	strv->items[strv->count++] = text;
 	strv->items[strv->count] = NULL;
 }

@@ -3,14 +3,18 @@
 #include "base/sum.h"
 
 #include <nettle/sha2.h>
-#include <stdio.h>
 
 _Static_assert(sizeof(struct sha256_ctx) <= sizeof(struct kmln_sha256), "room for the state");
 
 static void hex(char *text, const uint8_t *bytes, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < size; i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	text[2 * size] = '\0';
 }
 
 char *kmln_sum(struct kmln_pool *pool, const char *bytes, size_t size)

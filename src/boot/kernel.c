@@ -350,13 +350,14 @@ static int read_modules(struct reader *reader, struct kmln_kernel *k, struct kml
 static int walk(struct reader *reader, struct kmln_kernel *k, const char *folder, int depth,
 	struct kmln_error *err)
 {
-	KMLN_STRV struct kmln_strv names = {0};
-	int r = kmln_tree_names(reader->tree, folder, &names, err);
+	/* held, so that its names are looked up in it; it is sorted */
+	KMLN_LISTING struct kmln_listing *names = NULL;
+	int r = kmln_tree_listing(reader->tree, folder, &names, err);
 
 	if (depth > DEPTH_MAX)
 		return kmln_fail(err, KMLN_EINVALID, "%s: folders too deep", folder);
-	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		KMLN_FREE char *path = kmln_printf("%s/%s", folder, names.items[i]);
+	for (size_t i = 0; r == 0 && i < names->count; i++) {
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder, kmln_listing_name(names, i));
 		struct kmln_stat st;
 
 		if (k->file_count >= FILES_MAX)

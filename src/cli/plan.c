@@ -33,6 +33,7 @@ struct show {
 	struct kmln_cluster cluster;
 	struct kmln_shared shared;
 	struct kmln_json *list; /* of actions; NULL: as text */
+	struct kmln_buf text; /* of what is shown at once; kept for the next */
 	struct shown *shown; /* the last one of each path; in the cluster's pool */
 	size_t shown_count;
 };
@@ -55,6 +56,7 @@ static void show_fini(struct show *show)
 {
 	for (size_t i = 0; i < show->shown_count; i++)
 		free(show->shown[i].data);
+	kmln_buf_fini(&show->text);
 	kmln_cluster_fini(&show->cluster);
 }
 
@@ -71,8 +73,8 @@ static struct shown *shown_at(struct show *show, const char *path)
 	return shown;
 }
 
-/* Longer than a screen, or it is shorter to show it. */
-#define WORTH_IT 1000
+/* Longer than half a screen, or it is shorter to show it. */
+#define WORTH_IT 600
 
 static void shorten(struct show *show, const char *host, struct kmln_edits *edits)
 {
@@ -99,15 +101,15 @@ static void shorten(struct show *show, const char *host, struct kmln_edits *edit
 
 static int put(struct show *show, const struct kmln_actions *actions, struct kmln_error *err)
 {
-	KMLN_BUF struct kmln_buf text = {0};
-
-	(void)err;
 	if (show->list) {
 		kmln_actions_json(actions, show->list);
 		return 0;
 	}
-	kmln_actions_print(actions, &text);
-	fwrite(text.data, 1, text.size, stdout);
+	show->text.size = 0;
+	kmln_actions_print(actions, &show->text);
+	if (show->text.size &&
+		fwrite(show->text.data, 1, show->text.size, stdout) != show->text.size)
+		return kmln_fail_sys(err, errno, "standard output");
 	return 0;
 }
 

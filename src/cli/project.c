@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "platform/kernel-file.h"
 #include "platform/platform.h"
 #include "project/images.h"
 #include "project/resolve.h"
@@ -100,6 +102,27 @@ static bool has_image(void *data, const char *name, bool is_template)
 	       was_built_of(loaded, name);
 }
 
+static bool has_file(void *data, const char *name)
+{
+	const struct kmln_loaded *loaded = data;
+
+	return access(kmln_pool_printf(
+			      loaded->pool, "%s%s", name[0] == '/' ? "" : loaded->folder, name),
+		       F_OK) == 0;
+}
+
+static const char *kernel_misfit(void *data, const char *name, const char *platform)
+{
+	const struct kmln_loaded *loaded = data;
+	const char *path =
+		kmln_pool_printf(loaded->pool, "%s%s", name[0] == '/' ? "" : loaded->folder, name);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return strchr(name, '/') ? "is not there" : NULL; /* the name of a kit */
+	return kmln_kernel_kind_misfit(kmln_kernel_kind(path), platform);
+}
+
 static bool has_platform(void *data, const char *name, const char **why)
 {
 	const struct kmln_platform *platform = kmln_platform_find(name);
@@ -117,7 +140,8 @@ static bool has_platform(void *data, const char *name, const char **why)
 static int load(struct kmln_loaded *loaded, bool allow_include, bool here, struct kmln_error *err)
 {
 	const struct kmln_read_options options = {.allow_include = allow_include};
-	const struct kmln_surroundings surroundings = {loaded, has_image, has_platform};
+	const struct kmln_surroundings surroundings = {
+		loaded, has_image, has_platform, has_file, kernel_misfit};
 	int r;
 
 	loaded->report.pool = loaded->pool;

@@ -14,7 +14,7 @@ static void show_content(struct kmln_json *o, const struct kmln_edit *e)
 	const char *old = e->replaces ? e->replaces : "";
 	uint64_t old_size = e->replaces ? e->replaces_size : 0;
 
-	kmln_json_set(o, "size", kmln_json_number(e->size));
+	kmln_json_set(o, "size", kmln_json_number(e->size + e->reserve));
 	kmln_json_set(o, "replaces", kmln_json_bool(e->replaces != NULL));
 	kmln_json_set(o, "from_kernel", kmln_json_text(e->from));
 	if (e->shown_by)

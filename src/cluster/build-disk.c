@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "base/sum.h"
 #include "cluster/build-parts.h"
+#include "cluster/further.h"
 #include "convert/in-place.h"
 #include "convert/opened.h"
 #include "guest/settings.h"
@@ -513,6 +514,9 @@ int kmln_disk_change(
 	const char *path = kmln_disk_path(disks->cluster, placed, pool);
 	struct change change = {.disks = disks, .placed = placed, .pool = pool};
 	int r = kmln_host_settings(disks->shared, placed->host, pool, &change.settings, err);
+
+	if (r == 0)
+		kmln_further_settings(placed, pool, &change.settings);
 
 	/* what was made for new disks is not of this one */
 	change.settings.memo = NULL;

@@ -97,6 +97,7 @@ static int convert(const struct kmln_base *base, const char *folder, struct kmln
 		.to = kmln_platform_find("qemu"),
 		.out = out,
 		.format = "raw",
+		.kernel = base->kernel,
 		.form = KMLN_BOOT_DIRECT,
 		.grow = true,
 	};

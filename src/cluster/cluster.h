@@ -17,6 +17,7 @@
 struct kmln_base {
 	const char *path; /* absolute, without links */
 	const char *prepared; /* that copy, a raw disk in kmln's cache, made once */
+	const char *kernel; /* the kit that is put into it; NULL: chosen */
 	bool missing; /* it is to be made; what is known of it is foreseen */
 	struct kmln_edits edits; /* that make it of the image; none where it is there */
 	struct kmln_facts *facts; /* of the copy */
@@ -34,6 +35,9 @@ struct kmln_placed {
 	uint64_t size; /* of its disk, bytes */
 	uint64_t memory; /* bytes */
 	unsigned cpus;
+	const struct kmln_further *disks; /* that it mounts; further.h */
+	size_t disk_count;
+	const char *kernel, *ramdisk; /* files that it is started by; NULL: kmln's choice */
 };
 
 /* Full paths; NULL: it is not installed, and not needed. */

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/md5.h"
+#include "cluster/further.h"
 #include "project/read.h"
 
 #define FILE_MAX (64u << 20)
@@ -73,6 +74,7 @@ void kmln_shared_init(struct kmln_shared *shared, const struct kmln_model *model
 		.model = model,
 		.folder = folder ? folder : "",
 		.files = {.pool = pool},
+		.sources = {.pool = pool},
 		.memo = {.pool = pool},
 	};
 	list_hosts(shared);
@@ -201,31 +203,104 @@ static void set_network(
 	settings->interface_count = host->interface_count;
 }
 
-/* A file of the user's, read once: below the project file or, where nothing is there, as MLN has
- * it, in the folder of files that projects share. */
-static int load(struct kmln_shared *shared, const char *path, const struct kmln_buf **bytes,
+/* What a line of `files` brings: one file, or those of a folder. */
+struct part {
+	const char *below; /* its path in the folder; NULL: the line's source itself */
+	bool runs;
+	const struct kmln_buf *bytes;
+};
+
+struct source {
+	struct part *parts;
+	size_t count;
+};
+
+/* A file of the user's, read once. */
+static int load_file(struct kmln_shared *shared, const char *folder, const char *path, size_t limit,
+	const struct kmln_buf **bytes, struct kmln_error *err)
+{
+	const char *whole = kmln_pool_printf(shared->pool, "%s%s", folder, path);
+	struct kmln_buf *kept = kmln_names_find(&shared->files, whole, strlen(whole));
+	KMLN_BUF struct kmln_buf read = {0};
+	int r;
+
+	*bytes = kept;
+	if (kept)
+		return 0;
+	r = kmln_project_read_inside(folder, path, limit, &read, err);
+	if (r < 0)
+		return r;
+	kept = kmln_pool_alloc(shared->pool, sizeof(*kept));
+	kept->data = kmln_pool_memdup(shared->pool, read.data ? read.data : "", read.size);
+	kept->size = read.size;
+	kmln_names_add(&shared->files, whole, strlen(whole), kept);
+	*bytes = kept;
+	return 0;
+}
+
+static int load_source(struct kmln_shared *shared, const char *folder, const char *path,
+	struct source *source, struct kmln_error *err)
+{
+	struct kmln_inside *inside = NULL;
+	size_t count = 0, left = FILE_MAX;
+	int r = kmln_project_list_inside(folder, path, shared->pool, &inside, &count, err);
+
+	if (r == -ENOTDIR) {
+		source->parts = kmln_pool_alloc(shared->pool, sizeof(*source->parts));
+		source->count = 1;
+		return load_file(shared, folder, path, FILE_MAX, &source->parts[0].bytes, err);
+	}
+	source->parts = kmln_pool_array(shared->pool, count + 1, sizeof(*source->parts));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct part *part = &source->parts[source->count++];
+
+		*part = (struct part){.below = inside[i].path, .runs = inside[i].runs};
+		r = load_file(shared, folder,
+			kmln_pool_printf(shared->pool, "%s/%s", path, inside[i].path), left,
+			&part->bytes, err);
+		left -= r == 0 ? part->bytes->size : 0;
+	}
+	return r;
+}
+
+/* Below the project file or, where nothing is there, as MLN has it, in the folder of files that
+ * projects share. */
+static int load(struct kmln_shared *shared, const char *path, const struct source **found,
 	struct kmln_error *err)
 {
 	const char *common = kmln_folder(shared->pool, KMLN_FOLDER_DATA, "files/");
-	struct kmln_buf *kept = kmln_names_find(&shared->files, path, strlen(path));
-	KMLN_BUF struct kmln_buf read = {0};
+	struct source *source = kmln_names_find(&shared->sources, path, strlen(path));
 	struct kmln_error not_there;
 	int r = 0;
 
-	if (!kept) {
-		r = kmln_project_read_inside(shared->folder, path, FILE_MAX, &read, err);
-		if (r == -ENOENT &&
-			kmln_project_read_inside(common, path, FILE_MAX, &read, &not_there) == 0)
+	if (!source) {
+		source = kmln_pool_alloc(shared->pool, sizeof(*source));
+		r = load_source(shared, shared->folder, path, source, err);
+		if (r == -ENOENT && load_source(shared, common, path, source, &not_there) == 0)
 			r = 0;
-		if (r < 0)
-			return r;
-		kept = kmln_pool_alloc(shared->pool, sizeof(*kept));
-		kept->data = kmln_pool_memdup(shared->pool, read.data ? read.data : "", read.size);
-		kept->size = read.size;
-		kmln_names_add(&shared->files, path, strlen(path), kept);
+		if (r == 0)
+			kmln_names_add(&shared->sources, path, strlen(path), source);
 	}
-	*bytes = kept;
-	return 0;
+	*found = source;
+	return r;
+}
+
+/* The mode of a line is that of each file; what was to be run in a folder is so in the guest. */
+static struct kmln_set_file file_of(const struct part *part, const char *target,
+	const struct kmln_row *row, struct kmln_pool *pool)
+{
+	const bool has_mode = cell(row, KMLN_FILE_MODE) != NULL;
+
+	return (struct kmln_set_file){
+		.path = part->below ? kmln_pool_printf(pool, "%s%s%s", target,
+					      kmln_ends(target, "/") ? "" : "/", part->below)
+				    : target,
+		.data = part->bytes->data,
+		.size = part->bytes->size,
+		.mode = has_mode     ? (uint32_t)row->cells[KMLN_FILE_MODE].number
+			: part->runs ? 0755
+				     : 0644,
+	};
 }
 
 /* The words of an authorized_keys line, which the language has apart. */
@@ -242,22 +317,20 @@ static const char *key_line(const struct kmln_row *row, struct kmln_pool *pool)
 static int set_files(struct kmln_shared *shared, const struct kmln_host *host,
 	struct kmln_pool *pool, struct kmln_settings *settings, struct kmln_error *err)
 {
-	struct kmln_set_file *files = kmln_pool_array(pool, host->files.count + 1, sizeof(*files));
+	struct kmln_set_file *files = NULL;
+	size_t file_count = 0;
 	struct kmln_set_keys *keys = kmln_pool_array(pool, host->ssh_keys.count + 1, sizeof(*keys));
 
 	for (size_t i = 0; i < host->files.count; i++) {
 		const struct kmln_row *row = &host->files.items[i];
-		const bool has_mode = cell(row, KMLN_FILE_MODE) != NULL;
-		const struct kmln_buf *bytes;
+		const char *target = cell(row, KMLN_FILE_TARGET);
+		const struct source *source;
 
-		if (load(shared, cell(row, KMLN_FILE_SOURCE), &bytes, err) < 0)
+		if (load(shared, cell(row, KMLN_FILE_SOURCE), &source, err) < 0)
 			return kmln_wrap(err, "host %s, files", host->name.text);
-		files[i] = (struct kmln_set_file){
-			.path = cell(row, KMLN_FILE_TARGET),
-			.data = bytes->data,
-			.size = bytes->size,
-			.mode = has_mode ? (uint32_t)row->cells[KMLN_FILE_MODE].number : 0644,
-		};
+		for (size_t k = 0; k < source->count; k++)
+			*(struct kmln_set_file *)kmln_pool_append(pool, &files, &file_count,
+				sizeof(*files)) = file_of(&source->parts[k], target, row, pool);
 	}
 	for (size_t i = 0; i < host->ssh_keys.count; i++)
 		keys[i] = (struct kmln_set_keys){
@@ -265,10 +338,28 @@ static int set_files(struct kmln_shared *shared, const struct kmln_host *host,
 			key_line(&host->ssh_keys.items[i], pool),
 		};
 	settings->files = files;
-	settings->file_count = host->files.count;
+	settings->file_count = file_count;
 	settings->keys = keys;
 	settings->key_count = host->ssh_keys.count;
 	return 0;
+}
+
+static void set_swaps(const struct kmln_shared *shared, const struct kmln_host *host,
+	struct kmln_pool *pool, struct kmln_settings *settings)
+{
+	const char **swaps = kmln_pool_array(pool, 3, sizeof(*swaps));
+	size_t count = 0;
+
+	if (host->swap.number) {
+		char uuid[KMLN_UUID_TEXT];
+
+		kmln_derived_uuid(uuid, shared->model->project, host->name.text, "swap");
+		swaps[count++] = kmln_pool_printf(pool, "UUID=%s", uuid);
+	}
+	if (host->internalswap.number)
+		swaps[count++] = KMLN_SWAP_FILE;
+	settings->swap_file = host->internalswap.number;
+	settings->swaps = count ? swaps : NULL;
 }
 
 int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
@@ -281,6 +372,7 @@ int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 		.in_hosts = has_any_address(host),
 		.memo = &shared->memo,
 		.modules = texts(pool, &host->modules),
+		.packages = texts(pool, &host->packages),
 		.startup = texts(pool, &host->startup),
 		.shutdown = texts(pool, &host->shutdown),
 		.empty_machine_id = true,
@@ -289,24 +381,18 @@ int kmln_host_settings(struct kmln_shared *shared, const struct kmln_host *host,
 	};
 	set_users(host, pool, settings);
 	set_network(host, pool, settings);
-	if (host->swap.number) {
-		const char **swaps = kmln_pool_array(pool, 2, sizeof(*swaps));
-		char uuid[KMLN_UUID_TEXT];
-
-		kmln_derived_uuid(uuid, shared->model->project, host->name.text, "swap");
-		swaps[0] = kmln_pool_printf(pool, "UUID=%s", uuid);
-		settings->swaps = swaps;
-	}
+	set_swaps(shared, host, pool, settings);
 	return set_files(shared, host, pool, settings, err);
 }
 
-enum { USER, FILES, KEY, INTERFACE, KINDS };
+enum { USER, FILES, KEY, INTERFACE, MOUNT, KINDS };
 
 struct all {
 	struct kmln_set_user *users;
 	struct kmln_set_file *files;
 	struct kmln_set_keys *keys;
 	struct kmln_set_interface *interfaces;
+	struct kmln_set_mount *mounts;
 	struct kmln_settings settings;
 	struct kmln_names seen[KINDS];
 };
@@ -336,11 +422,17 @@ static void add_all(struct all *all, const struct kmln_settings *s, struct kmln_
 		if (is_new(all, INTERFACE, s->interfaces[i].name))
 			*(struct kmln_set_interface *)kmln_pool_append(pool, &all->interfaces,
 				&to->interface_count, sizeof(*all->interfaces)) = s->interfaces[i];
+	for (size_t i = 0; i < s->mount_count; i++)
+		if (is_new(all, MOUNT, s->mounts[i].point))
+			*(struct kmln_set_mount *)kmln_pool_append(pool, &all->mounts,
+				&to->mount_count, sizeof(*all->mounts)) = s->mounts[i];
 	to->hostname = s->hostname;
 	to->modules = s->modules ? s->modules : to->modules;
 	to->startup = s->startup ? s->startup : to->startup;
 	to->shutdown = s->shutdown ? s->shutdown : to->shutdown;
 	to->swaps = s->swaps ? s->swaps : to->swaps;
+	to->swap_file = s->swap_file ? s->swap_file : to->swap_file;
+	to->packages = s->packages ? s->packages : to->packages;
 	to->nameservers = s->nameservers ? s->nameservers : to->nameservers;
 }
 
@@ -358,6 +450,7 @@ int kmln_all_settings(struct kmln_shared *shared, const struct kmln_placed *host
 			continue;
 		if (kmln_host_settings(shared, hosts[i].host, shared->pool, &one, err) < 0)
 			return -err->code;
+		kmln_further_settings(&hosts[i], shared->pool, &one);
 		add_all(&all, &one, shared->pool);
 	}
 	*settings = all.settings;
@@ -365,5 +458,6 @@ int kmln_all_settings(struct kmln_shared *shared, const struct kmln_placed *host
 	settings->files = all.files;
 	settings->keys = all.keys;
 	settings->interfaces = all.interfaces;
+	settings->mounts = all.mounts;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct kmln_shared {
 	size_t host_count;
 	struct kmln_set_memo memo;
 	struct kmln_names files; /* by their paths: struct kmln_buf, in the pool */
+	struct kmln_names sources; /* of `files`, by their paths: what a line brings */
 };
 
 void kmln_shared_init(struct kmln_shared *shared, const struct kmln_model *model,

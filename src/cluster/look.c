@@ -14,7 +14,9 @@
 #include "base/file.h"
 #include "base/helper.h"
 #include "base/md5.h"
+#include "cluster/further.h"
 #include "cluster/host-settings.h"
+#include "cluster/kernel.h"
 #include "cluster/store.h"
 #include "convert/foresee.h"
 #include "image/ext.h"
@@ -33,6 +35,7 @@ struct look {
 	struct kmln_names images; /* struct image, by the names that the project gives them */
 	struct kmln_probe probes[8]; /* in the order of kmln_platforms */
 	bool probed[8];
+	struct kmln_names disks; /* that hosts mount, by their paths */
 };
 
 void kmln_cluster_fini(struct kmln_cluster *cluster)
@@ -47,12 +50,14 @@ void kmln_cluster_fini(struct kmln_cluster *cluster)
 /* ---- images ---- */
 
 /* A copy is of this very file: one that is changed, or another of its name, gets one of its own. */
-static char *prepared_path(struct kmln_pool *pool, const char *path, const struct stat *st)
+static char *prepared_path(
+	struct kmln_pool *pool, const char *path, const struct stat *st, const char *kernel)
 {
 	const char *name = strrchr(path, '/') + 1;
-	const char *key = kmln_pool_printf(pool, "%s\n%llu %llu %lld %lld.%09ld", path,
+	const char *key = kmln_pool_printf(pool, "%s\n%llu %llu %lld %lld.%09ld%s%s", path,
 		(unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
-		(long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+		(long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+		kernel ? "\n" : "", kernel ? kernel : "");
 	char sum[KMLN_MD5_TEXT], plain[32] = "";
 	size_t n = 0;
 
@@ -81,7 +86,7 @@ static int read_prepared(struct look *look, struct kmln_base *base, struct kmln_
 	int r = kmln_disk_open(base->prepared, KMLN_DISK_SHARED, &disk, err);
 
 	if (r == 0)
-		r = kmln_inspect(&disk, &base->facts, err);
+		r = kmln_inspect_without_kernels(&disk, &base->facts, err);
 	if (r == 0 && !base->facts->root)
 		r = kmln_fail(
 			err, KMLN_EINVALID, "no root filesystem: %s", base->facts->root_problem);
@@ -100,9 +105,11 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 		.image = base->path,
 		.to = kmln_platform_find("qemu"),
 		.format = "raw",
+		.kernel = base->kernel,
 		.form = KMLN_BOOT_DIRECT,
 		.grow = true,
 		.dry_run = true,
+		.unchecked = true,
 	};
 
 	return kmln_foresee(
@@ -113,15 +120,18 @@ static int foresee(struct look *look, struct kmln_base *base, struct kmln_error 
 struct image {
 	const char *path; /* absolute, without links; NULL: it is not there */
 	const char *prepared; /* the copy of it as it is now */
+	const char *kernel; /* the kit in that copy; NULL: chosen */
 };
 
-/* The image of this name, looked for once. */
+/* The image of this name, looked for once for each kernel that it is to have. */
 static int look_at_image(struct look *look, const struct kmln_host *host,
 	const struct image **found, struct kmln_error *err)
 {
 	struct kmln_pool *pool = look->cluster->pool;
 	const char *name = host->root->text, *path;
-	struct image *image = kmln_names_find(&look->images, name, strlen(name));
+	const char *kernel = kmln_kernel_kit(host, look->wish->folder, pool);
+	const char *key = kernel ? kmln_pool_printf(pool, "%s\n%s", name, kernel) : name;
+	struct image *image = kmln_names_find(&look->images, key, strlen(key));
 	char real[PATH_MAX];
 	struct stat st;
 
@@ -132,16 +142,18 @@ static int look_at_image(struct look *look, const struct kmln_host *host,
 			return kmln_fail_sys(err, errno, "%s", path);
 		if (path) {
 			image->path = kmln_pool_strdup(pool, real);
-			image->prepared = prepared_path(pool, real, &st);
+			image->prepared = prepared_path(pool, real, &st, kernel);
+			image->kernel = kernel;
 		}
-		kmln_names_add(&look->images, name, strlen(name), image);
+		kmln_names_add(&look->images, key, strlen(key), image);
 	}
 	*found = image;
 	return 0;
 }
 
 /* The base that is this copy. */
-static struct kmln_base *base_of(struct look *look, const char *path, const char *prepared)
+static struct kmln_base *base_of(
+	struct look *look, const char *path, const char *prepared, const char *kernel)
 {
 	struct kmln_cluster *cluster = look->cluster;
 	struct kmln_base *base;
@@ -152,6 +164,7 @@ static struct kmln_base *base_of(struct look *look, const char *path, const char
 	base = kmln_pool_alloc(cluster->pool, sizeof(*base));
 	base->path = path;
 	base->prepared = prepared;
+	base->kernel = kernel;
 	kmln_edits_init(&base->edits, cluster->pool);
 	*(struct kmln_base **)kmln_pool_append(
 		cluster->pool, &cluster->bases, &cluster->base_count, sizeof(base)) = base;
@@ -185,7 +198,10 @@ static uint64_t disk_size(const struct kmln_host *host, const struct kmln_base *
 {
 	if (host->free_space.from)
 		return base->size + host->free_space.number;
-	return host->size.from && host->size.number > base->size ? host->size.number : base->size;
+	if (host->size.from && host->size.number > base->size)
+		return host->size.number;
+	/* what is put in beyond the image has its place beyond it, where the image can grow */
+	return base->size + (base->facts->table ? 0 : host->internalswap.number);
 }
 
 /*
@@ -225,13 +241,13 @@ static int find_base(struct look *look, struct kmln_placed *placed, struct kmln_
 				"which makes the disk anew)",
 				host->name.text, built->prepared);
 		placed->outdated = image->path && !kmln_eq(image->prepared, built->prepared);
-		placed->base = base_of(look, built->image, built->prepared);
+		placed->base = base_of(look, built->image, built->prepared, NULL);
 		return 0;
 	}
 	if (!image->path)
 		return kmln_fail(err, KMLN_EINVALID, "host %s: there is no image %s",
 			host->name.text, host->root->text);
-	placed->base = base_of(look, image->path, image->prepared);
+	placed->base = base_of(look, image->path, image->prepared, image->kernel);
 	return 0;
 }
 
@@ -393,18 +409,23 @@ static int look_at_programs(struct kmln_cluster *cluster, struct kmln_error *err
 	return 0;
 }
 
-/* One initramfs serves all machines of this kernel. */
+/* What it starts with is part of this program (guest/initramfs-init.S). */
+extern const char kmln_init_program[], kmln_init_program_end[];
+
+/* One initramfs serves all machines of this kernel; another kmln's makes its own. */
 static const char *uml_initramfs(struct kmln_cluster *cluster)
 {
+	char sum[KMLN_MD5_TEXT];
 	const char *version = cluster->programs.uml
 				      ? kmln_look_version(cluster->pool,
 						kmln_look_ask(cluster->pool, cluster->programs.uml,
 							"--version", NULL, NULL))
 				      : NULL;
 
+	kmln_md5(kmln_init_program, (size_t)(kmln_init_program_end - kmln_init_program), sum);
 	return kmln_folder(cluster->pool, KMLN_FOLDER_CACHE,
-		kmln_pool_printf(
-			cluster->pool, "prepared/uml-%s.initramfs", version ? version : "unknown"));
+		kmln_pool_printf(cluster->pool, "prepared/uml-%s-%.8s.initramfs",
+			version ? version : "unknown", sum));
 }
 
 int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *model,
@@ -413,6 +434,8 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 {
 	struct look look = {.cluster = cluster, .wish = wish, .images = {.pool = pool}};
 	int r = 0;
+
+	look.disks.pool = pool;
 
 	*cluster = (struct kmln_cluster){.pool = pool, .model = model};
 	cluster->folder = kmln_folder(
@@ -431,6 +454,10 @@ int kmln_cluster_look(struct kmln_cluster *cluster, const struct kmln_model *mod
 			r = decide(&look, placed, err);
 		if (r == 0)
 			r = find_base(&look, placed, err);
+		if (r == 0)
+			r = kmln_kernel_look(cluster, placed, wish->folder, err);
+		if (r == 0)
+			r = kmln_further_look(cluster, placed, wish->folder, &look.disks, err);
 	}
 	for (size_t i = 0; r == 0 && i < cluster->base_count; i++)
 		r = read_base(&look, shared, cluster->bases[i], err);

@@ -3,6 +3,7 @@
  * host as edits on its overlay. */
 #include "cluster/plan.h"
 
+#include "cluster/further.h"
 #include "guest/step.h"
 
 const char *kmln_disk_path(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
@@ -59,17 +60,30 @@ static int plan_size(
 	return kmln_edits_add(edits, &edit, err);
 }
 
-static void note_what_waits(const struct kmln_host *host, struct kmln_edits *edits)
+/* As far as a project can say: what other people's switches and devices lead to is unknown. */
+static bool leads_outside(const struct kmln_host *host)
 {
-	if (host->kernel.text)
-		kmln_edits_note(
-			edits, "kernel %s is not used yet: kmln chooses one", host->kernel.text);
-	if (host->packages.count)
-		kmln_edits_note(edits, "packages are not installed yet by kmln");
-	if (host->mounts.count)
-		kmln_edits_note(edits, "mount is not supported yet: no further disks");
-	if (host->internalswap.number)
-		kmln_edits_note(edits, "internalswap is not supported yet; swap makes a disk");
+	for (size_t i = 0; i < host->interface_count; i++) {
+		const struct kmln_interface *interface = &host->interfaces[i];
+		const struct kmln_switch *on = interface->on;
+
+		if (interface->tun_iface.text || interface->bridge.text ||
+			(!on && interface->switch_name.text) ||
+			interface->gateway[KMLN_IPV4].given || interface->gateway[KMLN_IPV6].given)
+			return true;
+		if (on && (kmln_eq(on->uplink.text, "nat") || on->is_external || on->tap.text ||
+				  on->bridge.text))
+			return true;
+	}
+	return false;
+}
+
+static void note_packages(const struct kmln_host *host, struct kmln_edits *edits)
+{
+	if (host->packages.count && !leads_outside(host))
+		kmln_edits_note(edits,
+			"packages: no way outside is planned for this host (uplink nat on its switch): "
+			"it can install only what its own disk brings");
 }
 
 static int plan_settings(const struct kmln_placed *placed, struct kmln_shared *shared,
@@ -87,6 +101,8 @@ static int plan_settings(const struct kmln_placed *placed, struct kmln_shared *s
 	struct kmln_settings settings;
 	int r = kmln_host_settings(shared, placed->host, edits->pool, &settings, err);
 
+	if (r == 0)
+		kmln_further_settings(placed, edits->pool, &settings);
 	if (r == 0)
 		r = kmln_settings_check(&settings, err);
 	if (r == 0)
@@ -114,7 +130,7 @@ int kmln_plan_build(const struct kmln_cluster *cluster, const struct kmln_placed
 	r = plan_size(placed, edits, err);
 	if (r == 0)
 		r = plan_settings(placed, shared, edits, err);
-	note_what_waits(placed->host, edits);
+	note_packages(placed->host, edits);
 	if (r < 0 || !edits->count)
 		return r;
 	action = kmln_actions_add(actions, KMLN_ACTION_EDIT, name);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/further.h"
 #include "cluster/store.h"
 #include "convert/direct.h"
 #include "guest/step.h"
@@ -402,14 +403,19 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	int r = kmln_storage_plan(
 		&disk, pool, add_spawn(actions, KMLN_ACTION_SERVE, name, "its disk"), err);
 
-	launch->program = share_program(sandbox, cluster->programs.uml);
+	launch->program =
+		share_program(sandbox, placed->kernel ? placed->kernel : cluster->programs.uml);
 	launch->served = true;
 	launch->disk = kmln_pool_printf(pool, "%s/" KMLN_STORAGE_SOCKET,
 		kmln_sandbox_share(sandbox, served, "served", KMLN_ACCESS_READ));
+	/* our initramfs has the modules of the kernel that kmln would have chosen */
+	launch->built_in = placed->kernel && !placed->ramdisk;
+	if (!launch->built_in)
+		launch->initramfs = kmln_sandbox_share(sandbox,
+			placed->ramdisk ? placed->ramdisk : cluster->uml_initramfs, "initramfs",
+			KMLN_ACCESS_READ);
 	launch->cmdline =
 		kmln_pool_printf(pool, "%s%s kmln.modules", quick ? quick : "", alias ? alias : "");
-	launch->initramfs =
-		kmln_sandbox_share(sandbox, cluster->uml_initramfs, "initramfs", KMLN_ACCESS_READ);
 	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
 	 * files by their own names, and this one not by its */
 	if (sandbox->confined)
@@ -418,6 +424,27 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	sandbox->channels = 1;
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
+}
+
+/* The one that was put into the guest, or the host's own: without an initramfs that finds a UUID,
+ * the root is the disk's. */
+static void share_kernel(
+	const struct kmln_placed *placed, struct kmln_sandbox *sandbox, struct kmln_launch *launch)
+{
+	const char *prepared = placed->base->prepared;
+	const char *kernel = placed->kernel
+				     ? placed->kernel
+				     : kmln_pool_printf(sandbox->pool, "%s.kernel", prepared);
+	const char *initramfs = placed->kernel
+					? placed->ramdisk
+					: kmln_pool_printf(sandbox->pool, "%s.initramfs", prepared);
+
+	launch->kernel = kmln_sandbox_share(sandbox, kernel, "kernel", KMLN_ACCESS_READ);
+	if (initramfs)
+		launch->initramfs =
+			kmln_sandbox_share(sandbox, initramfs, "initramfs", KMLN_ACCESS_READ);
+	launch->cmdline = initramfs ? kmln_kernel_words(sandbox->pool, placed->base->facts)
+				    : "console=tty0 console=ttyS0,115200";
 }
 
 static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
@@ -433,13 +460,7 @@ static int start_qemu(const struct kmln_cluster *cluster, const struct kmln_plac
 	launch->program = share_program(sandbox, cluster->programs.qemu);
 	launch->disk = launch->run;
 	launch->nodes = kmln_pool_strdup(pool, json.data);
-	launch->kernel = kmln_sandbox_share(sandbox,
-		kmln_pool_printf(pool, "%s.kernel", placed->base->prepared), "kernel",
-		KMLN_ACCESS_READ);
-	launch->initramfs = kmln_sandbox_share(sandbox,
-		kmln_pool_printf(pool, "%s.initramfs", placed->base->prepared), "initramfs",
-		KMLN_ACCESS_READ);
-	launch->cmdline = kmln_kernel_words(pool, placed->base->facts);
+	share_kernel(placed, sandbox, launch);
 	if (kmln_eq(placed->platform->name, "kvm"))
 		kmln_sandbox_share_as_is(sandbox, "/dev/kvm", KMLN_ACCESS_DEVICE);
 	sandbox->channels = 2;
@@ -469,6 +490,29 @@ static void add_host_ready(const struct kmln_host *host, struct kmln_actions *ac
 		add_ready(actions, node, "its agent answers", "agent");
 }
 
+/* What it swaps on, then what it mounts, in the order that further.h counts in. */
+static void add_disks(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
+	struct kmln_sandbox *sandbox, struct kmln_launch *launch)
+{
+	struct kmln_pool *pool = sandbox->pool;
+	const char **disks = kmln_pool_array(pool, placed->disk_count + 2, sizeof(*disks));
+	size_t count = 0;
+
+	if (placed->host->swap.number)
+		disks[count++] = kmln_sandbox_share(
+			sandbox, kmln_swap_path(cluster, placed, pool), "swap", KMLN_ACCESS_WRITE);
+	for (size_t i = 0; i < placed->disk_count; i++) {
+		const struct kmln_further *disk = &placed->disks[i];
+
+		if (disk->read_only)
+			launch->read_only_disks |= 1u << count;
+		disks[count++] = kmln_sandbox_share(sandbox, disk->path,
+			kmln_pool_printf(pool, "disk%zu", i + 1),
+			disk->read_only ? KMLN_ACCESS_READ : KMLN_ACCESS_WRITE);
+	}
+	launch->disks = count ? disks : NULL;
+}
+
 int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed *placed,
 	struct kmln_actions *actions, struct kmln_error *err)
 {
@@ -490,13 +534,7 @@ int kmln_plan_start(const struct kmln_cluster *cluster, const struct kmln_placed
 	if (!placed->platform->launch || placed->platform->domains)
 		return kmln_fail(err, KMLN_ELACK, "host %s: %s machines cannot be started yet",
 			name, placed->platform->name);
-	if (placed->host->swap.number) {
-		const char **disks = kmln_pool_array(pool, 2, sizeof(*disks));
-
-		disks[0] = kmln_sandbox_share(
-			&sandbox, kmln_swap_path(cluster, placed, pool), "swap", KMLN_ACCESS_WRITE);
-		launch.disks = disks;
-	}
+	add_disks(cluster, placed, &sandbox, &launch);
 	r = uml ? start_uml(cluster, placed, &sandbox, &launch, actions, err)
 		: start_qemu(cluster, placed, &sandbox, &launch, err);
 	if (r == 0)

@@ -39,7 +39,8 @@ static int read_source(struct kmln_work *work, struct kmln_error *err)
 	const bool write = work->job->in_place && !work->job->dry_run;
 
 	return kmln_opened_read(work->job->image, work->job->root,
-		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0),
+		(write ? KMLN_DISK_WRITE : 0) | (work->job->backing ? KMLN_DISK_BACKING : 0) |
+			(work->job->unchecked ? KMLN_OPENED_UNCHECKED : 0),
 		&work->image, err);
 }
 

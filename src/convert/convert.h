@@ -25,6 +25,7 @@ struct kmln_convert {
 	uint64_t size; /* of the root filesystem, bytes; 0: as it is */
 	bool grow; /* it is made bigger than that where it has no room for what is put in */
 	bool dry_run; /* plan only */
+	bool unchecked; /* with dry_run: e2fsck is left to who carries the plan out */
 	bool force; /* an existing `out`, or file beside it, is replaced */
 	/* Called with the finished plan, before anything is made; NULL: not wanted. */
 	int (*show)(const struct kmln_edits *edits, struct kmln_error *err);

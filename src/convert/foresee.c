@@ -60,7 +60,7 @@ static int look(struct foreseeing *f, const struct kmln_edits *edits, struct kml
 	*facts = kmln_facts_free(*facts);
 	seen.device = f->overlay;
 	if (r == 0)
-		r = kmln_inspect(&seen, facts, err);
+		r = kmln_inspect_without_kernels(&seen, facts, err);
 	if (r == 0)
 		r = kmln_tree_ext(f->overlay, &(*facts)->root->range, false, &tree, err);
 	if (r == 0)

@@ -15,8 +15,9 @@ typedef void (*kmln_look_further)(void *data, struct kmln_tree *tree, struct kml
 /*
  * Plans the job (dry_run) and copies its edits into `edits`, an empty list. The edits are carried
  * out in memory, but for the files of the kernel, and what is then read, also by `further`, becomes
- * *facts, which the caller frees: its kernels are those of the image as it is. `settings` are given
- * to the guest besides (`further` must have looked for what they ask); NULL: none.
+ * *facts, which the caller frees and which knows of no kernels. `settings` are given to the guest
+ * besides (`further` must have looked for what they ask); NULL: none. Nobody asks e2fsck where the
+ * job says so.
  */
 int kmln_foresee(const struct kmln_convert *job, const struct kmln_settings *settings,
 	struct kmln_edits *edits, struct kmln_facts **facts, kmln_look_further further, void *data,

@@ -46,7 +46,9 @@ static int check(struct kmln_opened *opened, unsigned flags, struct kmln_error *
 			"disk; take it off first: tune2fs -O ^mmp");
 	if (kmln_fs_has(root, "needs_recovery"))
 		return replay(opened, flags, err);
-	return kmln_check_clean(opened->disk.device, &root->range, err);
+	return flags & KMLN_OPENED_UNCHECKED
+		       ? 0
+		       : kmln_check_clean(opened->disk.device, &root->range, err);
 }
 
 int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kmln_opened *opened,
@@ -58,7 +60,7 @@ int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kml
 	/* between opening and locking another kmln may have begun a change, and been killed */
 	do {
 		kmln_disk_close(&opened->source);
-		r = kmln_disk_open(path, flags, &opened->source, err);
+		r = kmln_disk_open(path, flags & ~KMLN_OPENED_UNCHECKED, &opened->source, err);
 		if (r < 0)
 			return r;
 		r = kmln_disk_lock(&opened->source, flags & KMLN_DISK_WRITE, err);

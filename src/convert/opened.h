@@ -14,10 +14,14 @@ struct kmln_opened {
 	struct kmln_facts *facts; /* of that, with a root filesystem */
 };
 
+/* e2fsck is not asked: a plan is made that nobody carries out. */
+#define KMLN_OPENED_UNCHECKED 0x10000u
+
 /*
- * `flags` as for kmln_disk_open(), `root` as in struct kmln_disk. KMLN_EINVALID where there is no
- * root filesystem that e2fsck finds nothing wrong with. A journal that was not replayed is replayed
- * in what we see; the image stays as it is. *opened is to be closed also after an error.
+ * `flags` as for kmln_disk_open(), or the one above; `root` as in struct kmln_disk. KMLN_EINVALID
+ * where there is no root filesystem that e2fsck finds nothing wrong with. A journal that was not
+ * replayed is replayed in what we see; the image stays as it is. *opened is to be closed also after
+ * an error.
  */
 int kmln_opened_read(const char *path, unsigned root, unsigned flags, struct kmln_opened *opened,
 	struct kmln_error *err);

@@ -60,6 +60,20 @@ static int hold(const char *folder, struct kmln_error *err)
 	}
 }
 
+/* The texts are nobody's. */
+static const char *const *copy_list(struct kmln_pool *pool, const char *const *list)
+{
+	const char **copy;
+	size_t count = 0;
+
+	while (list && list[count])
+		count++;
+	copy = kmln_pool_array(pool, count + 1, sizeof(*copy));
+	if (count)
+		memcpy(copy, list, count * sizeof(*copy));
+	return list ? copy : NULL;
+}
+
 static int add_entries(struct kmln_pool *pool, const char *folder, const char *origin,
 	const struct kmln_platform *platform, const struct kmln_facts *facts,
 	struct kmln_kit_entry **entries, size_t *count)
@@ -70,13 +84,14 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 	KMLN_FD int lock = -1;
 	struct kmln_kernel *kernels;
 	struct kmln_error err;
+	/* how much it is, is for people; who chooses for a guest need not look at every module */
+	const bool with_files = !kmln_eq(origin, "host") && !facts;
 	size_t n;
 
 	if (!kmln_eq(origin, "host"))
 		lock = hold(folder, &err);
 	if ((lock < 0 && !kmln_eq(origin, "host")) || kmln_tree_folder(folder, &tree, &err) < 0 ||
-		kmln_kernels_inspect(
-			tree, NULL, !kmln_eq(origin, "host"), scratch, &kernels, &n, &err) < 0) {
+		kmln_kernels_inspect(tree, NULL, with_files, scratch, &kernels, &n, &err) < 0) {
 		kmln_debug("no kernels in %s: %s", folder, err.text);
 		return 0;
 	}
@@ -93,6 +108,8 @@ static int add_entries(struct kmln_pool *pool, const char *folder, const char *o
 			.initramfs = kmln_pool_strdup(pool, kernels[i].initramfs),
 			.bytes = kernels[i].bytes,
 			.suits = kmln_kernel_suits(&kernels[i], facts ? facts : &any, platform),
+			.entries = copy_list(pool, kernels[i].entries),
+			.arch = kernels[i].arch,
 		};
 	}
 	return 0;
@@ -160,8 +177,13 @@ int kmln_kit_open(const struct kmln_kit_entry *entry, struct kmln_kit *kit, stru
 	if (r >= 0)
 		r = kmln_tree_folder(entry->folder, &kit->tree, err);
 	if (r == 0)
-		r = kmln_kernels_inspect(
+		r = kmln_kernels_read(
 			kit->tree, entry->release, true, kit->pool, &kit->kernel, &count, err);
+	if (r == 0 && count) {
+		/* it was unpacked for that when it was listed */
+		kit->kernel->entries = copy_list(kit->pool, entry->entries);
+		kit->kernel->arch = entry->arch;
+	}
 	if (r == 0 && !count)
 		r = kmln_fail(
 			err, ENOENT, "kernel %s is no longer in %s", entry->release, entry->folder);

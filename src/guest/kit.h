@@ -30,8 +30,10 @@ void kmln_kit_close(struct kmln_kit *kit);
 struct kmln_kit_entry {
 	const char *release, *origin, *folder;
 	const char *initramfs; /* kept beside it in the cache, or NULL */
-	uint64_t bytes;
+	uint64_t bytes; /* of its files; 0 in a list for some guest */
 	bool suits; /* the platform asked for */
+	const char *const *entries; /* as struct kmln_kernel has them */
+	const char *arch;
 };
 
 /*

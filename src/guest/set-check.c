@@ -269,6 +269,12 @@ int kmln_settings_check(const struct kmln_settings *s, struct kmln_error *err)
 	for (const char *const *m = s->modules; r == 0 && m && *m; m++)
 		if (!is_word(*m, "-_", 64) || **m == '-')
 			r = refuse(err, "module", *m, "is no name of a kernel module");
+	for (const char *const *p = s->packages; r == 0 && p && *p; p++)
+		if (!is_word(*p, "+._:-", 128) || !isalnum((unsigned char)**p))
+			r = refuse(err, "package", *p, "is no name of a package");
+	if (r == 0 && s->swap_file && s->swap_file < KMLN_SWAP_FILE_MIN)
+		r = kmln_fail(err, KMLN_EUSAGE, "a file to swap on has at least %u bytes",
+			KMLN_SWAP_FILE_MIN);
 	if (r == 0)
 		r = check_lines(s->startup, "startup", err);
 	return r < 0 ? r : check_lines(s->shutdown, "shutdown", err);

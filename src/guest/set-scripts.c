@@ -258,18 +258,19 @@ static int run_them(struct kmln_set *set, const bool *wanted, struct kmln_error 
 static int plan(struct kmln_set *set, struct kmln_error *err)
 {
 	const char *const *lines[SCRIPTS] = {NULL, set->settings->startup, set->settings->shutdown};
+	const struct kmln_buf *before[SCRIPTS] = {[BOOT] = &set->boot, [STARTUP] = &set->start};
 	bool wanted[SCRIPTS];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < SCRIPTS; i++) {
 		KMLN_BUF struct kmln_buf text = {0};
 
-		wanted[i] = i == BOOT ? set->boot.size : lines[i] && *lines[i];
+		wanted[i] = (before[i] && before[i]->size) || (lines[i] && *lines[i]);
 		if (!wanted[i])
 			continue;
 		kmln_buf_str(&text, "# written by kmln\n");
-		if (i == BOOT)
-			kmln_buf_add(&text, set->boot.data, set->boot.size);
+		if (before[i] && before[i]->size)
+			kmln_buf_add(&text, before[i]->data, before[i]->size);
 		for (const char *const *l = lines[i]; l && *l; l++)
 			kmln_buf_printf(&text, "%s\n", *l);
 		r = kmln_set_own_text(set, scripts[i].path, &text, 0700, WHY, err);

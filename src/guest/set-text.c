@@ -31,7 +31,7 @@ void kmln_text_end_line(struct kmln_buf *text)
 /* The length of the line at `at`, with its newline. */
 static size_t line_length(const struct kmln_buf *text, size_t at)
 {
-	size_t n = strcspn(text->data + at, "\n");
+	size_t n = (size_t)(strchrnul(text->data + at, '\n') - (text->data + at));
 
 	return n + (text->data[at + n] == '\n');
 }

@@ -55,8 +55,38 @@ void kmln_set_look(struct kmln_strv *paths, const char *path)
 	} while (*copy);
 }
 
+static int compare_files(const void *a, const void *b)
+{
+	const struct kmln_known_file *const *left = a, *const *right = b;
+
+	return strcmp((*left)->path, (*right)->path);
+}
+
+/* Asked for a hundred times for each guest, where hundreds of guests come from the same facts. */
+static const struct kmln_known_file *find_sorted(
+	struct kmln_set_memo *memo, const struct kmln_facts *facts, const char *path)
+{
+	const struct kmln_known_file key = {.path = path}, *wanted = &key;
+	const struct kmln_known_file **found;
+
+	if (memo->facts != facts || memo->file_count != facts->file_count) {
+		memo->facts = facts;
+		memo->file_count = facts->file_count;
+		memo->files =
+			kmln_pool_array(memo->pool, facts->file_count + 1, sizeof(*memo->files));
+		for (size_t i = 0; i < facts->file_count; i++)
+			memo->files[i] = &facts->files[i];
+		qsort(memo->files, memo->file_count, sizeof(*memo->files), compare_files);
+	}
+	found = bsearch(
+		&wanted, memo->files, memo->file_count, sizeof(*memo->files), compare_files);
+	return found ? *found : NULL;
+}
+
 const struct kmln_known_file *kmln_set_known(const struct kmln_set *set, const char *path)
 {
+	if (set->settings && set->settings->memo && set->edits)
+		return find_sorted(set->settings->memo, set->facts, path);
 	for (size_t i = 0; i < set->facts->file_count; i++)
 		if (strcmp(set->facts->files[i].path, path) == 0)
 			return &set->facts->files[i];
@@ -211,4 +241,5 @@ void kmln_set_fini(struct kmln_set *set)
 	for (size_t i = 0; i < set->text_count; i++)
 		kmln_buf_fini(&set->texts[i]->text);
 	kmln_buf_fini(&set->boot);
+	kmln_buf_fini(&set->start);
 }

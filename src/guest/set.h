@@ -60,6 +60,7 @@ struct kmln_set {
 	struct kmln_set_text **texts;
 	size_t text_count;
 	struct kmln_buf boot; /* lines that kinds want run early at boot */
+	struct kmln_buf start; /* and in front of the startup lines */
 };
 
 struct kmln_setting {
@@ -71,7 +72,8 @@ struct kmln_setting {
 
 extern const struct kmln_setting kmln_set_hostname, kmln_set_hosts, kmln_set_resolver,
 	kmln_set_users, kmln_set_keys, kmln_set_network, kmln_set_files, kmln_set_mounts,
-	kmln_set_modules, kmln_set_identity, kmln_set_agent, kmln_set_scripts;
+	kmln_set_modules, kmln_set_identity, kmln_set_agent, kmln_set_scripts, kmln_set_swap_file,
+	kmln_set_packages;
 
 /* ---- looking ---- */
 

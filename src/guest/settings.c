@@ -15,11 +15,13 @@ static const struct kmln_setting *const kinds[] = {
 	&kmln_set_users,
 	&kmln_set_keys,
 	&kmln_set_files,
+	&kmln_set_swap_file,
 	&kmln_set_mounts,
 	&kmln_set_modules,
 	&kmln_set_network,
 	&kmln_set_identity,
 	&kmln_set_agent,
+	&kmln_set_packages,
 	&kmln_set_scripts,
 };
 

@@ -73,7 +73,14 @@ struct kmln_set_memo {
 	bool checked; /* the hosts */
 	const char *before, *after; /* the text of /etc/hosts in the facts, and what it became */
 	size_t after_size;
+	/* What is known of these facts' files, by path. */
+	const struct kmln_facts *facts;
+	const struct kmln_known_file **files;
+	size_t file_count;
 };
+
+#define KMLN_SWAP_FILE "/kmln.swap"
+#define KMLN_SWAP_FILE_MIN 40960u /* mkswap(8) makes none that is smaller */
 
 /* Plain data, the caller's. Zeroed: no setting at all. Lists of texts end with NULL, or are NULL.
  */
@@ -98,6 +105,8 @@ struct kmln_settings {
 	const struct kmln_set_mount *mounts;
 	size_t mount_count;
 	const char *const *swaps; /* devices or files */
+	uint64_t swap_file; /* bytes of a file to swap on, KMLN_SWAP_FILE; 0: none */
+	const char *const *packages; /* installed by the guest itself when it has a network */
 	const char *const *modules; /* loaded at boot */
 	const char *const *startup, *const *shutdown; /* lines for the guest's shell, in order */
 	bool agent; /* kmln-agent, by which the host reaches it */

@@ -518,12 +518,18 @@ int ext_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *me
 {
 	struct ext_tree *ext = (struct ext_tree *)tree;
 	struct ext2_inode_large inode;
-	blk64_t blocks = (size + ext->fs->blocksize - 1) / ext->fs->blocksize;
 	ext2_ino_t ino;
 	errcode_t code = 0;
+	uint64_t whole, up;
+	blk64_t blocks;
 	bool new;
-	int r = empty_file(ext, path, &ino, &new, err);
+	int r;
 
+	if (kmln_add_overflow(size, meta->reserve, &whole) ||
+		kmln_add_overflow(whole, (uint64_t)ext->fs->blocksize - 1, &up))
+		return kmln_fail(err, EFBIG, "put");
+	blocks = up / ext->fs->blocksize;
+	r = empty_file(ext, path, &ino, &new, err);
 	if (r < 0)
 		return r;
 	if (blocks && !meta->sparse)
@@ -537,7 +543,7 @@ int ext_put(struct kmln_tree *tree, const char *path, const struct kmln_meta *me
 		r = ext_read_inode(ext, ino, &inode, err);
 	if (r < 0)
 		return r;
-	code = ext2fs_inode_size_set(ext->fs, (struct ext2_inode *)&inode, (ext2_off64_t)size);
+	code = ext2fs_inode_size_set(ext->fs, (struct ext2_inode *)&inode, (ext2_off64_t)whole);
 	if (code)
 		return ext_fail(err, code, "set the size");
 	if (new) {

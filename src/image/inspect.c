@@ -267,15 +267,17 @@ static const char *explain_no_root(const struct kmln_facts *facts)
 		facts->pool, text.size ? text.data : "no filesystem was found in any partition");
 }
 
-int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+static int inspect_guest(
+	struct kmln_tree *tree, struct kmln_facts *facts, bool with_kernels, struct kmln_error *err)
 {
-	int r;
+	int r = 0;
 
 	for (size_t i = 0; i < KMLN_COUNT(known_files); i++)
 		read_known(tree, facts, known_files[i]);
 	read_units(tree, facts);
-	r = kmln_kernels_inspect(
-		tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
+	if (with_kernels)
+		r = kmln_kernels_inspect(
+			tree, NULL, true, facts->pool, &facts->kernels, &facts->kernel_count, err);
 	if (r == 0)
 		r = kmln_inspect_os(tree, facts, err);
 	if (r == 0)
@@ -289,6 +291,11 @@ int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct 
 	if (r == 0)
 		kmln_inspect_records(tree, facts);
 	return r;
+}
+
+int kmln_inspect_guest(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	return inspect_guest(tree, facts, true, err);
 }
 
 /* Two systems on one disk: nobody but its owner knows which is meant. */
@@ -427,13 +434,20 @@ int kmln_inspect_folder(struct kmln_tree *tree, struct kmln_facts **facts, struc
 	return 0;
 }
 
-static int inspect_start(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+static int inspect_to_start(
+	struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
 {
 	const char *fstab = kmln_inspect_text(tree, facts, "/etc/fstab");
 
 	if (fstab)
 		kmln_parse_fstab(facts, "/etc/fstab", fstab);
 	return kmln_inspect_packages(tree, facts, err);
+}
+
+static int inspect_without_kernels(
+	struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err)
+{
+	return inspect_guest(tree, facts, false, err);
 }
 
 typedef int (*guest_fn)(struct kmln_tree *tree, struct kmln_facts *facts, struct kmln_error *err);
@@ -467,5 +481,11 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
 int kmln_inspect_to_start(
 	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
 {
-	return inspect(disk, inspect_start, facts, err);
+	return inspect(disk, inspect_to_start, facts, err);
+}
+
+int kmln_inspect_without_kernels(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err)
+{
+	return inspect(disk, inspect_without_kernels, facts, err);
 }

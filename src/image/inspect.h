@@ -19,6 +19,12 @@ int kmln_inspect(const struct kmln_disk *disk, struct kmln_facts **facts, struct
  */
 int kmln_inspect_to_start(
 	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err);
+/*
+ * The same but for kernels and their modules, of which there may be thousands of files: for who
+ * plans settings alone.
+ */
+int kmln_inspect_without_kernels(
+	const struct kmln_disk *disk, struct kmln_facts **facts, struct kmln_error *err);
 struct kmln_facts *kmln_facts_free(struct kmln_facts *facts);
 void kmln_facts_cleanup(struct kmln_facts **facts);
 #define KMLN_FACTS KMLN_CLEANUP(kmln_facts_cleanup)

@@ -44,19 +44,32 @@ struct kmln_action *kmln_actions_add(
 
 const char *const *kmln_actions_words(struct kmln_actions *actions, const struct kmln_strv *words)
 {
-	char **copy = kmln_pool_array(actions->pool, words->count + 1, sizeof(*copy));
+	char **copy = kmln_pool_array(actions->pool, words->count + 1, sizeof(*copy)), *text;
+	size_t all = 0;
 
 	for (size_t i = 0; i < words->count; i++)
-		copy[i] = kmln_pool_strdup(actions->pool, words->items[i]);
+		all += strlen(words->items[i]) + 1;
+	text = kmln_pool_alloc(actions->pool, all);
+	for (size_t i = 0; i < words->count; i++) {
+		copy[i] = text;
+		text = stpcpy(text, words->items[i]) + 1;
+	}
 	return (const char *const *)copy;
 }
 
 static bool is_plain(const char *word)
 {
-	const char *c = word;
+	static const bool plain[256] = {
+		['a' ... 'z'] = true,
+		['@' ... 'Z'] = true,
+		['+' ... ':'] = true,
+		['%'] = true,
+		['='] = true,
+		['_'] = true,
+	};
+	const unsigned char *c = (const unsigned char *)word;
 
-	while ((*c >= 'a' && *c <= 'z') || (*c >= '@' && *c <= 'Z') || (*c >= '+' && *c <= ':') ||
-		*c == '%' || *c == '=' || *c == '_')
+	while (plain[*c])
 		c++;
 	return *word && !*c;
 }
@@ -74,16 +87,42 @@ static void add_quoted(struct kmln_buf *out, const char *word)
 		odd = odd || (unsigned char)*c < 0x20 || *c == 0x7f;
 	kmln_buf_str(out, odd ? "$'" : "'");
 	for (const unsigned char *c = (const unsigned char *)word; *c; c++) {
-		if (odd && (*c < 0x20 || *c == 0x7f))
+		const size_t run = odd ? 0 : strcspn((const char *)c, "'");
+
+		if (run) {
+			kmln_buf_add(out, c, run);
+			c += run - 1;
+		} else if (odd && (*c < 0x20 || *c == 0x7f)) {
 			kmln_buf_printf(out, "\\%03o", *c);
-		else if (odd && (*c == '\'' || *c == '\\'))
+		} else if (odd && (*c == '\'' || *c == '\\')) {
 			kmln_buf_printf(out, "\\%c", *c);
-		else if (*c == '\'')
+		} else if (*c == '\'') {
 			kmln_buf_str(out, "'\\''");
-		else
+		} else {
 			kmln_buf_add(out, c, 1);
+		}
 	}
 	kmln_buf_str(out, "'");
+}
+
+#define INDENT "   "
+
+/* What is behind `at` goes on in the next line. */
+static void break_line(struct kmln_buf *out, struct kmln_buf *line, size_t at)
+{
+	const size_t rest = line->size - at, indent = strlen(INDENT);
+	const char first = line->data[at];
+
+	line->data[at] = '\0';
+	kmln_buf_str(out, KMLN_PLAN_DETAIL);
+	kmln_plan_escape(out, line->data);
+	kmln_buf_str(out, " \\\n");
+	line->data[at] = first;
+	kmln_buf_grow(line, indent);
+	memmove(line->data + indent, line->data + at, rest);
+	memcpy(line->data, INDENT, indent);
+	line->size = indent + rest;
+	line->data[line->size] = '\0';
 }
 
 /* The environment and the words, in lines that end in a backslash but the last. */
@@ -96,16 +135,12 @@ static void print_command(
 	kmln_buf_printf(&line, "%senv -i", before);
 	for (size_t p = 0; p < KMLN_COUNT(parts); p++) {
 		for (const char *const *word = parts[p]; *word; word++) {
-			KMLN_BUF struct kmln_buf quoted = {0};
+			const size_t end = line.size;
 
-			add_quoted(&quoted, *word);
-			if (line.size + 1 + quoted.size > WIDTH) {
-				kmln_buf_str(&line, " \\");
-				kmln_plan_detail(out, line.data);
-				line.size = 0;
-				kmln_buf_str(&line, "   ");
-			}
-			kmln_buf_printf(&line, " %s", quoted.data);
+			kmln_buf_add(&line, " ", 1);
+			add_quoted(&line, *word);
+			if (line.size > WIDTH)
+				break_line(out, &line, end);
 		}
 	}
 	kmln_plan_detail(out, line.data);
@@ -151,8 +186,11 @@ static void print_edits(struct kmln_buf *out, const struct kmln_edits *edits)
 	KMLN_BUF struct kmln_buf text = {0};
 
 	kmln_edits_print(edits, false, &text);
-	for (const char *line = text.data; line && *line; line += strcspn(line, "\n") + 1)
-		kmln_buf_printf(out, "        %.*s\n", (int)strcspn(line, "\n"), line);
+	for (const char *line = text.data, *end; line && *line; line = end + 1) {
+		end = strchr(line, '\n');
+		kmln_buf_str(out, KMLN_PLAN_DETAIL);
+		kmln_buf_add(out, line, (size_t)(end - line) + 1);
+	}
 }
 
 void kmln_actions_print(const struct kmln_actions *actions, struct kmln_buf *out)

@@ -106,6 +106,7 @@ static void print_hunk(struct kmln_buf *out, const struct step *steps, size_t fr
 {
 	size_t old_line = 1, new_line = 1, olds = 0, news = 0;
 	KMLN_FREE char *head = NULL;
+	KMLN_BUF struct kmln_buf text = {0};
 
 	for (size_t i = 0; i < to; i++) {
 		size_t *old = i < from ? &old_line : &olds, *new = i < from ? &new_line : &news;
@@ -117,10 +118,10 @@ static void print_hunk(struct kmln_buf *out, const struct step *steps, size_t fr
 		news ? new_line : new_line - 1, news);
 	kmln_plan_detail(out, head);
 	for (size_t i = from; i < to; i++) {
-		KMLN_FREE char *text = kmln_printf(
-			"%c%.*s", steps[i].sign, (int)steps[i].line->size, steps[i].line->text);
-
-		kmln_plan_detail(out, text);
+		text.size = 0;
+		kmln_buf_add(&text, &steps[i].sign, 1);
+		kmln_buf_add(&text, steps[i].line->text, steps[i].line->size);
+		kmln_plan_detail(out, text.data);
 		if (steps[i].line->open)
 			kmln_plan_detail(out, "\\ No newline at end of file");
 	}
@@ -162,11 +163,11 @@ void kmln_diff(
 
 bool kmln_is_text(const char *data, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)data[i];
+	static const bool none[256] = {
+		[0 ... 8] = true, [11] = true, [14 ... 26] = true, [28 ... 31] = true};
 
-		if (c < 0x20 && c != '\n' && c != '\t' && c != '\r' && c != '\f' && c != 0x1b)
+	for (size_t i = 0; i < size; i++)
+		if (none[(unsigned char)data[i]])
 			return false;
-	}
 	return true;
 }

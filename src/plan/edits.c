@@ -219,7 +219,7 @@ static bool shows_content(const struct kmln_edit *e)
 static void print_put(
 	const struct kmln_edits *edits, const struct kmln_edit *e, struct kmln_buf *out)
 {
-	const char *size = kmln_plan_bytes(edits->pool, e->size);
+	const char *size = kmln_plan_bytes(edits->pool, e->size + e->reserve);
 	char *object;
 
 	if (e->replaces && e->anew)

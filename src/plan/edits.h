@@ -66,6 +66,8 @@ struct kmln_edit {
 	uint32_t replaces_mode, replaces_uid, replaces_gid;
 	int64_t replaces_mtime;
 	uint32_t replaces_mtime_ns;
+	/* PUT: bytes behind the content, in blocks of their own: what they are does not matter. */
+	uint64_t reserve;
 	bool shared; /* PUT: others change this file as well; only the lines that differ are kmln's
 		      */
 	bool anew; /* PUT: what is replaced goes first, so mode and owner become those above */

@@ -9,9 +9,10 @@
 /* The bytes in front that need no look: nearly all there are. */
 static size_t plain_length(const char *text)
 {
+	static const bool plain[256] = {[' ' ... '~'] = true, ['\t'] = true};
 	size_t n = 0;
 
-	while ((text[n] >= ' ' && text[n] <= '~') || text[n] == '\t')
+	while (plain[(unsigned char)text[n]])
 		n++;
 	return n;
 }
@@ -43,7 +44,7 @@ void kmln_plan_line(
 
 void kmln_plan_detail(struct kmln_buf *out, const char *text)
 {
-	kmln_buf_str(out, "        ");
+	kmln_buf_str(out, KMLN_PLAN_DETAIL);
 	kmln_plan_escape(out, text);
 	kmln_buf_str(out, "\n");
 }

@@ -11,7 +11,9 @@
  */
 void kmln_plan_line(struct kmln_buf *out, const char *verb, const char *object, const char *by,
 	const char *why);
-/* A line that belongs to the one above: eight blanks, then text, escaped in the same way. */
+/* In front of a line that belongs to the one above. */
+#define KMLN_PLAN_DETAIL "        "
+/* Such a line: eight blanks, then text, escaped in the same way. */
 void kmln_plan_detail(struct kmln_buf *out, const char *text);
 /* Appends text with its control bytes as \xNN. */
 void kmln_plan_escape(struct kmln_buf *out, const char *text);

@@ -57,6 +57,7 @@ struct kmln_launch {
 	const char *disk; /* the image, raw; with `nodes` only a name for it */
 	const char
 		*nodes; /* QEMU: its block nodes in JSON, where it is not raw; UML refuses these */
+	bool built_in; /* UML: its program needs no initramfs for such a socket */
 	bool served; /* UML: `disk` is a socket, on which a daemon speaks vhost-user-blk; needs an
 		      * initramfs with virtio_blk */
 	unsigned partition; /* of the root filesystem; 0: the image is a bare filesystem */
@@ -76,6 +77,7 @@ struct kmln_launch {
 	 * ones apart, and they too need that initramfs. NULL-ended, or NULL. */
 	const char *const *sockets;
 	bool disks_snapshot; /* the raw and JSON ones are only read, as with `snapshot` */
+	uint32_t read_only_disks; /* of the raw ones: bit 0 stands for the first */
 	/* QEMU: another disk, raw, that is only read and starts the machine; or NULL. */
 	const char *boot_disk;
 	/* QEMU: UEFI instead of a BIOS: its program, and the file of its variables, which it writes

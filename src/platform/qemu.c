@@ -116,7 +116,10 @@ int kmln_qemu_launch(const struct kmln_launch *launch, const char *accel, const 
 		argv);
 	for (size_t i = 0; launch->disks && launch->disks[i]; i++)
 		add_disk(launch->disks[i], launch->disks[i][0] == '{' ? launch->disks[i] : NULL,
-			launch->disks_snapshot ? ",snapshot=on" : "", argv);
+			launch->disks_snapshot		   ? ",snapshot=on"
+			: launch->read_only_disks >> i & 1 ? ",readonly=on"
+							   : "",
+			argv);
 	add_cards(launch, argv);
 	/* without it a guest can wait for random bytes for a long time at its first start */
 	kmln_strv_adds(argv, "-device", "virtio-rng-pci", NULL);

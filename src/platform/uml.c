@@ -59,7 +59,8 @@ static int add_further_disks(
 			kmln_strv_printf(argv, "ubd%zu=%s/disk%zu.cow,%s", i + 1, launch->run,
 				i + 1, launch->disks[i]);
 		else
-			kmln_strv_printf(argv, "ubd%zud=%s", i + 1, launch->disks[i]);
+			kmln_strv_printf(argv, "ubd%zu%sd=%s", i + 1,
+				launch->read_only_disks >> i & 1 ? "r" : "", launch->disks[i]);
 	}
 	for (size_t i = 0; launch->sockets && launch->sockets[i]; i++)
 		kmln_strv_printf(argv, "virtio_uml.device=%s:2", launch->sockets[i]);
@@ -87,7 +88,7 @@ static int uml_launch(
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux has one processor, and %u are asked for", launch->cpus);
 	kmln_strv_add(argv, launch->program ? launch->program : PROGRAM);
-	if ((launch->served || launch->sockets) && !launch->initramfs)
+	if ((launch->served || launch->sockets) && !launch->initramfs && !launch->built_in)
 		return kmln_fail(err, KMLN_EUSAGE,
 			"User-Mode Linux needs an initramfs for a disk that is served to it");
 	/* `d`: an image whose bytes look like a copy-on-write head is data all the same, and never

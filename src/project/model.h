@@ -39,6 +39,8 @@ struct kmln_rows {
 enum { KMLN_USER_NAME, KMLN_USER_HASH, KMLN_USER_HOME, KMLN_USER_ID };
 enum { KMLN_FILE_SOURCE, KMLN_FILE_TARGET, KMLN_FILE_MODE };
 enum { KMLN_MOUNT_SOURCE, KMLN_MOUNT_POINT, KMLN_MOUNT_TYPE, KMLN_MOUNT_OPTIONS };
+/* Whether a line of `mount` is the guest's own matter, and names no file of this host. */
+bool kmln_mount_is_guests(const struct kmln_row *row);
 enum { KMLN_READY_KIND, KMLN_READY_WHAT };
 enum { KMLN_KEY_USER, KMLN_KEY_KEYS };
 

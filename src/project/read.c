@@ -6,8 +6,10 @@
  */
 #include "project/read.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -265,4 +267,107 @@ int kmln_project_read_inside(const char *folder, const char *path, size_t limit,
 	if (readable < 0)
 		return kmln_fail_sys(err, -readable, "%s%s", folder, path);
 	return read_all(readable, text, limit, err) < 0 ? kmln_wrap(err, "%s%s", folder, path) : 0;
+}
+
+struct listing {
+	int inside; /* the folder of the project */
+	struct kmln_pool *pool;
+	struct kmln_inside *files;
+	size_t count;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int names_of(int fd, struct kmln_strv *names, struct kmln_error *err)
+{
+	KMLN_FREE char *path = kmln_printf("/proc/self/fd/%d", fd);
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return kmln_fail_sys(err, errno, "list");
+	while ((entry = readdir(dir)) && names->count <= KMLN_INSIDE_FILES)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			kmln_strv_add(names, entry->d_name);
+	closedir(dir);
+	if (names->count)
+		qsort(names->items, names->count, sizeof(char *), compare_names);
+	return 0;
+}
+
+static int list_below(struct listing *listing, const char *folder, const char *below, int fd,
+	unsigned depth, struct kmln_error *err);
+
+/* `path` from the project's folder, `name` from the one that is listed. */
+static int list_one(struct listing *listing, const char *path, const char *name, unsigned depth,
+	struct kmln_error *err)
+{
+	KMLN_FD int fd = open_beneath(listing->inside, path, false);
+	struct stat st, itself;
+
+	if (fd == -EXDEV)
+		return kmln_fail(err, KMLN_EINVALID, "%s leads out of the project's folder", path);
+	if (fd < 0)
+		return kmln_fail_sys(err, -fd, "%s", path);
+	if (fstat(fd, &st) < 0 || fstatat(listing->inside, path, &itself, AT_SYMLINK_NOFOLLOW) < 0)
+		return kmln_fail_sys(err, errno, "%s", path);
+	if (S_ISDIR(st.st_mode) && S_ISDIR(itself.st_mode) && depth < KMLN_INSIDE_DEEP)
+		return list_below(listing, path, name, fd, depth + 1, err);
+	if (!S_ISREG(st.st_mode))
+		return kmln_fail(err, KMLN_EINVALID, "%s: %s", path,
+			!S_ISDIR(st.st_mode)	  ? "it is no regular file"
+			: S_ISDIR(itself.st_mode) ? "folders too deep"
+						  : "a link to a folder");
+	if (listing->count == KMLN_INSIDE_FILES)
+		return kmln_fail(
+			err, KMLN_EINVALID, "%s: more than %d files", path, KMLN_INSIDE_FILES);
+	*(struct kmln_inside *)kmln_pool_append(
+		listing->pool, &listing->files, &listing->count, sizeof(*listing->files)) =
+		(struct kmln_inside){kmln_pool_strdup(listing->pool, name), st.st_mode & S_IXUSR};
+	return 0;
+}
+
+static int list_below(struct listing *listing, const char *folder, const char *below, int fd,
+	unsigned depth, struct kmln_error *err)
+{
+	KMLN_STRV struct kmln_strv names = {0};
+	int r = names_of(fd, &names, err);
+
+	if (r < 0)
+		return kmln_wrap(err, "%s", folder);
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		KMLN_FREE char *path = kmln_printf("%s/%s", folder, names.items[i]);
+		KMLN_FREE char *name =
+			kmln_printf("%s%s%s", below, *below ? "/" : "", names.items[i]);
+
+		r = list_one(listing, path, name, depth, err);
+	}
+	return r;
+}
+
+int kmln_project_list_inside(const char *folder, const char *path, struct kmln_pool *pool,
+	struct kmln_inside **files, size_t *count, struct kmln_error *err)
+{
+	KMLN_FD int inside = kmln_open(folder[0] ? folder : ".", O_PATH | O_DIRECTORY, 0, err);
+	struct listing listing = {.inside = inside, .pool = pool};
+	KMLN_FD int fd = -1;
+	struct stat st;
+	int r;
+
+	if (inside < 0)
+		return inside;
+	fd = open_beneath(inside, path, false);
+	if (fd == -EXDEV)
+		return kmln_fail(err, KMLN_EINVALID, "%s leads out of the folder %s", path, folder);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return kmln_fail_sys(err, fd < 0 ? -fd : errno, "%s%s", folder, path);
+	if (!S_ISDIR(st.st_mode))
+		return kmln_fail_sys(err, ENOTDIR, "%s%s", folder, path);
+	r = list_below(&listing, path, "", fd, 0, err);
+	*files = listing.files;
+	*count = listing.count;
+	return r;
 }

@@ -29,4 +29,20 @@ int kmln_project_read(const char *path, const struct kmln_read_options *options,
 int kmln_project_read_inside(const char *folder, const char *path, size_t limit,
 	struct kmln_buf *text, struct kmln_error *err);
 
+/* What is below a folder that a project names. */
+struct kmln_inside {
+	const char *path; /* below it: "etc/motd" */
+	bool runs; /* its owner may run it */
+};
+#define KMLN_INSIDE_FILES 1000
+#define KMLN_INSIDE_DEEP 16
+
+/*
+ * The regular files below it, sorted, in the pool; links to such files count as these, and neither
+ * of them leads out of `folder`. -ENOTDIR where it is no folder, KMLN_EINVALID for what can stand
+ * in no guest: links to folders, devices, more than KMLN_INSIDE_FILES.
+ */
+int kmln_project_list_inside(const char *folder, const char *path, struct kmln_pool *pool,
+	struct kmln_inside **files, size_t *count, struct kmln_error *err);
+
 #endif

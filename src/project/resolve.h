@@ -26,6 +26,10 @@ struct kmln_surroundings {
 	bool (*has_image)(void *data, const char *name, bool is_template);
 	/* Whether this host can run the platform; `*why` a clause where it cannot. */
 	bool (*has_platform)(void *data, const char *name, const char **why);
+	/* Whether there is such a file, by the rules of KMLN_TYPE_PATH. */
+	bool (*has_file)(void *data, const char *name);
+	/* Why a platform ("auto": each of them) cannot start the kernel; NULL: one can. */
+	const char *(*kernel_misfit)(void *data, const char *name, const char *platform);
 };
 /* Reports all images and templates that are missing, and platforms that this host lacks (warnings).
  */

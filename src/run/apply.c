@@ -65,7 +65,8 @@ static int put(const struct kmln_edit *e, const struct kmln_meta *meta, struct k
 static int apply_one(const struct kmln_edit *e, struct kmln_tree *tree, struct kmln_tree *kit,
 	struct kmln_error *err)
 {
-	struct kmln_meta meta = {e->mode, e->uid, e->gid, e->mtime, e->mtime_ns, .sparse = false};
+	struct kmln_meta meta = {e->mode, e->uid, e->gid, e->mtime, e->mtime_ns, .sparse = false,
+		.reserve = e->reserve};
 	struct timespec now;
 
 	if (e->mtime == KMLN_MTIME_NOW) {

@@ -47,6 +47,8 @@ struct kmln_meta {
 	int64_t mtime;
 	uint32_t mtime_ns;
 	bool sparse; /* blocks of zeros in a new file become holes */
+	uint64_t
+		reserve; /* bytes of a file behind its content: in blocks of its own, but unknown */
 };
 
 struct kmln_tree;

@@ -3,6 +3,7 @@
 the guest, which then switches itself off. Their names, addresses, users, mounts; lines run in order, at
 each start and each end."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -83,6 +84,69 @@ def test_two_busybox_guests(guest, tmp_path, switch):
     assert lines[0] == "name n1" and lines[-2:] == [mac(1), "ended"], lines
     assert "PING n2 (10.1.0.2)" in lines[1]
     assert any(line.startswith("2 packets transmitted, 2 packets received") for line in lines), lines
+
+
+def test_swap_file(guest, tmp_path, switch):
+    """The guest's kernel takes the file that was made for it."""
+    image = guests.copy(guest("busybox"), tmp_path / "guest.img")
+    set_up(image, {"swap_file": 4 << 20, "swaps": ["/kmln.swap"],
+                   "startup": ["swapon -a 2>>/log; cat /proc/swaps >>/log", "poweroff"]})
+    until_off(image, switch, 1, 60)
+    lines = [line.split() for line in content(image, "/log").splitlines()]
+    # a filesystem of small blocks may cost a page at the end of a piece
+    assert any(line[:2] == ["/kmln.swap", "file"] and 4000 < int(line[2]) < 4096 for line in lines), lines
+
+
+def test_further_disk(guest, tmp_path, switch):
+    """A disk behind the root, as a cluster's machine has it (ubd1, only read), by the name of its filesystem."""
+    image, data = guests.copy(guest("busybox"), tmp_path / "guest.img"), tmp_path / "data.img"
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/word").write_text("carried over\n")
+    with open(data, "wb") as file:
+        file.truncate(4 << 20)
+    runner.run([runner.need_program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", tmp_path / "tree", "-L", "kmlndata", data],
+               expect=0)
+    before = data.read_bytes()
+    set_up(image, {"mounts": [{"device": "LABEL=kmlndata", "point": "/srv/d", "type": "ext4", "options": "ro"}],
+                   "startup": ["mount -a 2>>/log; cat /srv/d/word >>/log; touch /srv/d/x || echo only read >>/log", "poweroff"]})
+    with images.uml(image, f"{image}.log", "quiet", f"umid=further{os.getpid()}", f"ubd1rd={data}", memory="256M") as uml:
+        uml.wait(60)
+    assert content(image, "/log").splitlines()[-2:] == ["carried over", "only read"]
+    assert data.read_bytes() == before
+
+
+def repository(folder, image):
+    """A repository of one package, which has one program, inside the guest."""
+    tree = folder / "hello"
+    (tree / "DEBIAN").mkdir(parents=True)
+    control = "Package: kmln-hello\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@example.org>\nDescription: x\n"
+    (tree / "DEBIAN/control").write_text(control)
+    (tree / "usr/bin").mkdir(parents=True)
+    (tree / "usr/bin/kmln-hello").write_text("#!/bin/sh\necho hello from a package\n")
+    (tree / "usr/bin/kmln-hello").chmod(0o755)
+    deb = folder / "hello.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, deb], check=True, capture_output=True)
+    (folder / "Packages").write_text(
+        f"{control}Filename: ./hello.deb\nSize: {deb.stat().st_size}\n"
+        f"SHA256: {hashlib.sha256(deb.read_bytes()).hexdigest()}\n")
+    (folder / "kmln.list").write_text("deb [trusted=yes] file:/srv/repo ./\n")
+    commands = ("mkdir /srv/repo\n" + "".join(f"write {folder}/{name} /srv/repo/{name}\n" for name in ("hello.deb", "Packages"))
+                + f"rm /etc/apt/sources.list\nwrite {folder}/kmln.list /etc/apt/sources.list.d/kmln.list\n")
+    subprocess.run(["debugfs", "-w", "-f", "-", image], input=commands.encode(), check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_packages(guest, tmp_path, switch):
+    """apt installs what is asked for from a repository in the guest, once."""
+    image = guests.copy(guest("systemd"), tmp_path / "guest.img")
+    (tmp_path / "repo").mkdir()
+    repository(tmp_path / "repo", image)
+    set_up(image, {"interfaces": [card(1, "eth0")], "packages": ["kmln-hello"], "startup": ["kmln-hello >>/log 2>&1", "poweroff"]})
+    for _ in range(2):
+        until_off(image, switch, 1, 240)
+    assert content(image, "/log").splitlines() == ["hello from a package"] * 2
+    log = content(image, "/var/log/kmln-packages.log")
+    assert log.count(": kmln-hello\n") == 1 and log.count(": done\n") == 1, log
 
 
 @pytest.mark.slow

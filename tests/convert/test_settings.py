@@ -384,3 +384,63 @@ def test_long_texts(tmp_path):
     start = time.monotonic()
     run = settings("plan", image, {**ALL, "startup": [], "shutdown": [], "modules": [], "keys": []}, expect={0, 3})
     assert time.monotonic() - start < 20, run.err
+
+
+def blocks(image, path):
+    """The numbers of the blocks in which a file lies; 0 is a hole."""
+    shown = subprocess.run(["debugfs", "-R", f"blocks {path}", image], capture_output=True, check=True,
+                           env={**os.environ, "PATH": runner.PATH}).stdout
+    return [int(word) for word in shown.split()]
+
+
+@pytest.mark.parametrize("image", ["busybox"], indirect=True)
+def test_swap_file(image, tmp_path):
+    """A file without holes that util-linux takes for swap space; another size makes it anew."""
+    before = ext4reader.read(image)
+    what = {"swap_file": 4 << 20, "swaps": ["/kmln.swap"]}
+    assert "put     /kmln.swap 0600 0:0, 4194.3 kB  # swap: to swap on" in settings("apply", image, what).out
+    assert settings("plan", image, what).out == ""
+    assert "\n/kmln.swap none swap sw 0 0\n" in content(image, "/etc/fstab")
+    for size in (4, 8):
+        what["swap_file"] = size << 20
+        settings("apply", image, what)
+        assert settings("plan", image, what).out == ""
+        assert images.clean(image)
+        numbers = blocks(image, "/kmln.swap")
+        assert len(numbers) * 4096 >= size << 20 and 0 not in numbers
+        swap = tmp_path / "swap"
+        subprocess.run(["debugfs", "-R", f"dump /kmln.swap {swap}", image], capture_output=True, check=True)
+        assert swap.stat().st_size == size << 20
+        label = runner.run([runner.need_program("swaplabel", "util-linux"), "-L", "checked", swap])
+        assert label.status == 0, label
+    settings("apply", image, {})
+    left = ext4reader.changed(before, ext4reader.read(image))
+    assert left.added == {b"/etc/kmln"} and not left.removed and set(left.changed) == {b"/etc/fstab", b"/etc"}
+
+
+def test_swap_file_refused(tmp_path):
+    """One that is too small, and the place of another file."""
+    image = trees.image(tmp_path, {**PASSWD, "/kmln.swap": "mine"}, name="a.img")
+    assert "at least 40960 bytes" in settings("plan", image, {"swap_file": 4096}, expect=2).err
+    assert "/kmln.swap is there already" in settings("plan", image, {"swap_file": 1 << 20}, expect=3).err
+
+
+@pytest.mark.parametrize("image", ["busybox", "systemd"], indirect=True)
+def test_packages(image):
+    """A script of its own, which the startup script runs first; without the setting both go."""
+    what = {"packages": ["hello", "libfoo1:i386"], "startup": ["date"]}
+    told = "packages: the guest has no package manager" in settings("apply", image, what).out
+    assert told == (image.stem == "busybox")
+    assert settings("plan", image, what).out == ""
+    script = content(image, "/etc/kmln/packages.sh")
+    assert "\nwant='hello libfoo1:i386'\n" in script
+    assert subprocess.run(["sh", "-n"], input=script.encode(), check=False).returncode == 0
+    assert content(image, "/etc/kmln/startup.sh") == "# written by kmln\n/bin/sh /etc/kmln/packages.sh\ndate\n"
+    settings("apply", image, {})
+    assert content(image, "/etc/kmln/packages.sh") == ""
+
+
+@pytest.mark.parametrize("name", ["-y", "a b", "a;b", "$(x)", "../x", "a'b", ""])
+def test_package_names(name, tmp_path):
+    image = trees.image(tmp_path, SMALL["openrc"], name="a.img")
+    assert "is no name of a package" in settings("plan", image, {"packages": [name]}, expect=2).err

@@ -155,6 +155,8 @@ static void read_settings(json_t *root, struct kmln_settings *s)
 		.root_password = text(root, "root_password"),
 		.root_hash = text(root, "root_hash"),
 		.swaps = texts(root, "swaps"),
+		.swap_file = number(root, "swap_file"),
+		.packages = texts(root, "packages"),
 		.modules = texts(root, "modules"),
 		.startup = texts(root, "startup"),
 		.shutdown = texts(root, "shutdown"),
