@@ -216,10 +216,10 @@ def machine(kmln, image, platform, *options, channels=True):
     spawn = found["spawn"]["argv"]
     if channels:
         at = spawn.index("_confine") + 1
-        spawn[at:at] = ["--channels", "1" if platform == "uml" else "2"]
+        spawn[at:at] = ["--channels", "2"]
         if platform == "uml":
             at = spawn.index("con=none")
-            spawn[at:at] = ["ssl1=fd:4,fd:4"]
+            spawn[at:at] = ["ssl1=fd:4,fd:5"]
         else:
             at = spawn.index("virtio-rng-pci") + 1
             spawn[at:at] = ["-chardev", "socket,id=agent,fd=4", "-device", "virtio-serial-pci", "-device",

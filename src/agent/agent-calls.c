@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "text/base64.h"
+
 /* Programs of guest-exec that are kept until somebody asks. */
 #define CAPTURED_MAX 16
 
@@ -136,7 +138,7 @@ struct kmln_json *agent_call_exec(
 	struct kmln_json *answer;
 	KMLN_BUF struct kmln_buf bytes = {0};
 
-	if (input && !agent_base64_read(input, &bytes)) {
+	if (input && !kmln_base64_read(input, &bytes)) {
 		kmln_fail(err, EINVAL, "input-data is no base64");
 		return NULL;
 	}
@@ -167,7 +169,7 @@ static void set_output(struct kmln_json *answer, const struct kmln_buf *bytes, b
 
 	if (!bytes->size)
 		return;
-	agent_base64_add(&text, bytes->data, bytes->size);
+	kmln_base64_add(&text, bytes->data, bytes->size);
 	kmln_json_set(answer, key, kmln_json_text(text.data));
 	if (cut)
 		kmln_json_set(answer, cut_key, kmln_json_bool(true));

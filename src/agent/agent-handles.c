@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "text/base64.h"
 
 #define PIECE_DEFAULT 4096
 #define PIECE_MAX (128u << 10)
@@ -100,7 +101,7 @@ struct kmln_json *agent_call_read(
 	n = read(*fd, piece, (size_t)count);
 	if (n < 0)
 		return failed(err, "read");
-	agent_base64_add(&text, piece, (size_t)n);
+	kmln_base64_add(&text, piece, (size_t)n);
 	answer = kmln_json_object();
 	kmln_json_set(answer, "count", kmln_json_signed(n));
 	kmln_json_set(answer, "buf-b64", kmln_json_text(text.data));
@@ -120,7 +121,7 @@ struct kmln_json *agent_call_write(
 
 	if (!fd)
 		return NULL;
-	if (!text || !agent_base64_read(text, &bytes)) {
+	if (!text || !kmln_base64_read(text, &bytes)) {
 		kmln_fail(err, EINVAL, "buf-b64 is no base64");
 		return NULL;
 	}

@@ -21,6 +21,7 @@
 
 #define PORT_NAME "org.qemu.guest_agent.0\n"
 #define SERIAL "/dev/ttyS1"
+#define TRIGGER "/sys/class/tty/ttyS1/rx_trig_bytes"
 #define RETRY 500 /* milliseconds */
 #define LOOK 2000
 
@@ -120,6 +121,16 @@ static bool make_raw(int fd)
 	return tcsetattr(fd, TCSANOW, &tty) == 0 && tcflush(fd, TCIFLUSH) == 0;
 }
 
+/* A 16550A asks for the processor each 14 bytes instead of each 8; other lines know no such. */
+static void interrupt_rarely(void)
+{
+	KMLN_FD int fd = open(TRIGGER, O_WRONLY | O_CLOEXEC);
+	struct kmln_error ignored;
+
+	if (fd >= 0)
+		kmln_write_all(fd, "14", 2, &ignored);
+}
+
 static int open_serial(void)
 {
 	int fd;
@@ -129,6 +140,8 @@ static int open_serial(void)
 	fd = open(SERIAL, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0 && !make_raw(fd))
 		kmln_close_cleanup(&fd);
+	if (fd >= 0)
+		interrupt_rarely();
 	return fd;
 }
 

@@ -52,52 +52,6 @@ int agent_request_read(
 	return 0;
 }
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void agent_base64_add(struct kmln_buf *out, const void *data, size_t size)
-{
-	const unsigned char *in = data;
-	char *to = kmln_buf_grow(out, (size + 2) / 3 * 4);
-
-	for (; size; in += 3) {
-		size_t n = size < 3 ? size : 3;
-		uint32_t bits = (uint32_t)in[0] << 16 | (n > 1 ? (uint32_t)in[1] << 8 : 0) |
-				(n > 2 ? in[2] : 0);
-
-		*to++ = digits[bits >> 18];
-		*to++ = digits[bits >> 12 & 63];
-		*to++ = n > 1 ? digits[bits >> 6 & 63] : '=';
-		*to++ = n > 2 ? digits[bits & 63] : '=';
-		size -= n;
-	}
-}
-
-bool agent_base64_read(const char *text, struct kmln_buf *out)
-{
-	size_t length = strlen(text);
-
-	if (length % 4)
-		return false;
-	for (const char *end = text + length; text < end; text += 4) {
-		size_t n = text + 4 < end || text[3] != '=' ? 4 : text[2] != '=' ? 3 : 2;
-		uint32_t bits = 0;
-		char bytes[3];
-
-		for (size_t i = 0; i < 4; i++) {
-			const char *at = i < n ? strchr(digits, text[i]) : digits;
-
-			if (!at)
-				return false;
-			bits = bits << 6 | (uint32_t)(at - digits);
-		}
-		bytes[0] = (char)(bits >> 16);
-		bytes[1] = (char)(bits >> 8);
-		bytes[2] = (char)bits;
-		kmln_buf_add(out, bytes, n - 1);
-	}
-	return true;
-}
-
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -8,7 +8,7 @@
  *	agent-line.c     finding and opening the line
  *	agent-stream.c   what is opened on it: programs, workers, connections
  *	agent-process.c  starting programs and workers
- *	agent-request.c  what a line or an OPEN asks for; base64
+ *	agent-request.c  what a line or an OPEN asks for
  *	agent-user.c     users by /etc/passwd and /etc/group
  *	agent-calls.c    the table of the QEMU Guest Agent protocol's commands
  *	agent-info.c, agent-handles.c, agent-address.c, agent-shutdown.c   these commands
@@ -55,9 +55,6 @@ struct agent_request {
 int agent_request_read(
 	const char *text, size_t size, struct agent_request *request, struct kmln_error *err);
 
-void agent_base64_add(struct kmln_buf *out, const void *data, size_t size);
-/* False where it is none. */
-bool agent_base64_read(const char *text, struct kmln_buf *out);
 /* Digits of hexadecimal; false where they are none, or a NUL is among them. */
 bool agent_hex_read(const char *text, struct kmln_buf *out);
 /* The path that a request names, by "path" or, in hexadecimal, "bytes"; from the pool. */

@@ -14,9 +14,10 @@
 #define MODULE_LIMIT (16u << 20) /* as it is stored */
 #define MODULES_LIMIT (48u << 20) /* all together, unpacked; a kernel's need 4 MB */
 
-/* Disks, networks and root filesystem of every platform. */
+/* Disks, networks, the agent's port and root filesystem of every platform. */
 static const char *const drivers[] = {"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi",
-	"sd_mod", "virtio_net", "nvme", "xen_blkfront", "xen_netfront", "ext4", NULL};
+	"sd_mod", "virtio_net", "virtio_console", "nvme", "xen_blkfront", "xen_netfront", "ext4",
+	NULL};
 
 struct build {
 	struct kmln_pool *pool;

@@ -16,13 +16,15 @@
 
 struct options {
 	const char *file, *project;
-	bool allow_include, recursive;
+	bool allow_include, recursive, stream;
 };
 
 static const struct kmln_opt opts[] = {
 	KMLN_OPT_CLUSTER(struct options),
 	{"recursive", 'r', KMLN_OPT_FLAG, NULL, "copy folders with all that is in them",
 		offsetof(struct options, recursive), NULL},
+	{"stream", 0, KMLN_OPT_FLAG, NULL, "use the agent's line even where a folder is shared",
+		offsetof(struct options, stream), NULL},
 	KMLN_OPT_END,
 };
 
@@ -77,6 +79,8 @@ static int open_guest(
 	r = kmln_reach_connect(&job->reach, host, &guest->control, err);
 	if (r == 0 && kmln_guest_prepare(guest, err) < 0)
 		r = kmln_reach_explain(&job->reach, host, err);
+	if (job->options->stream)
+		kmln_close_cleanup(&guest->transfer);
 	return r;
 }
 

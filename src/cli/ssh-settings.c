@@ -41,7 +41,8 @@ void kmln_ssh_settings(const struct kmln_store *store, const char *host, const c
 	KMLN_BUF struct kmln_buf proxy = {0}, known = {0};
 	KMLN_FREE char *path = kmln_printf("%s/known_hosts", store->folder);
 
-	kmln_buf_str(&proxy, "ProxyCommand exec");
+	/* ssh puts exec in front of it by itself */
+	kmln_buf_str(&proxy, "ProxyCommand");
 	if (home) {
 		KMLN_FREE char *set = kmln_printf("KMLN_HOME=%s", home);
 

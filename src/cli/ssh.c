@@ -11,6 +11,9 @@
 #include "cli/commands.h"
 #include "cli/project.h"
 
+/* Where kmln failed, as exec has it. */
+#define OWN_FAILURE 125
+
 struct options {
 	const char *file, *project, *user;
 	bool allow_include;
@@ -79,5 +82,6 @@ const struct kmln_command kmln_command_ssh = {
 	.max_args = -1,
 	.rest_from = 1,
 	.complete_hosts = true,
+	.failed_status = OWN_FAILURE,
 	.run = run,
 };

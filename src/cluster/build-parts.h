@@ -40,6 +40,11 @@ int kmln_copy_write(const struct kmln_cluster *cluster, const struct kmln_store 
 int kmln_write_text(
 	const char *path, const char *text, size_t size, unsigned mode, struct kmln_error *err);
 
+/* ---- build-known.c ---- */
+
+/* ssh is to forget the key of a guest whose disk is made anew. */
+int kmln_known_forget(const struct kmln_store *store, const char *host, struct kmln_error *err);
+
 /* ---- build-disk.c ---- */
 
 /* A base that was made bigger, for all hosts that are to be of that size. */

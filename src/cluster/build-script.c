@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/helper.h"
+#include "base/shell.h"
 #include "cluster/build-parts.h"
 
 /* ---- text ---- */
@@ -21,20 +22,12 @@ static bool is_plain(const char *word)
 	return *word && !word[strspn(word, letters)];
 }
 
-/* Between single quotes every byte is itself. */
 static void add_word(struct kmln_buf *out, const char *word)
 {
-	if (is_plain(word)) {
+	if (is_plain(word))
 		kmln_buf_str(out, word);
-		return;
-	}
-	kmln_buf_str(out, "'");
-	for (; *word; word++)
-		if (*word == '\'')
-			kmln_buf_str(out, "'\\''");
-		else
-			kmln_buf_add(out, word, 1);
-	kmln_buf_str(out, "'");
+	else
+		kmln_shell_quote(word, out);
 }
 
 /* A command in lines that end in backslashes, an option a line. */

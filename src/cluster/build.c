@@ -308,7 +308,8 @@ static int make_host(const struct kmln_build_job *job, struct kmln_disks *disks,
 	/* from here on it is not built, until it is again */
 	if (unlink(built) < 0 && errno != ENOENT)
 		return kmln_fail_sys(err, errno, "%s", built);
-	return kmln_disk_make(disks, placed, err);
+	r = kmln_known_forget(job->store, change->host, err);
+	return r < 0 ? r : kmln_disk_make(disks, placed, err);
 }
 
 static int make_hosts(

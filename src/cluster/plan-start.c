@@ -421,7 +421,7 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	if (sandbox->confined)
 		kmln_sandbox_share(sandbox, kmln_transfer_path(cluster, placed, pool), "transfer",
 			KMLN_ACCESS_WRITE);
-	sandbox->channels = 1;
+	sandbox->channels = 2;
 	sandbox->shm = placed->memory + 64 * MIB;
 	return r;
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/shell.h"
 #include "platform/qemu.h"
 
 #define DISK "/kmln/disk0"
@@ -39,17 +40,6 @@ static void put_names(const struct kmln_description *guest, const char *word, st
 	} else {
 		kmln_buf_str(out, word);
 	}
-}
-
-static void quote(const char *word, struct kmln_buf *out)
-{
-	kmln_buf_str(out, "'");
-	for (; *word; word++)
-		if (*word == '\'')
-			kmln_buf_str(out, "'\\''");
-		else
-			kmln_buf_add(out, word, 1);
-	kmln_buf_str(out, "'");
 }
 
 int kmln_run_script(
@@ -85,7 +75,7 @@ int kmln_run_script(
 			continue;
 		}
 		put_names(guest, argv.items[i], &word);
-		quote(word.data, out);
+		kmln_shell_quote(word.data, out);
 	}
 	kmln_buf_str(out, " \\\n\t\"$@\"\n");
 	return 0;

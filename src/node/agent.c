@@ -26,22 +26,27 @@
 void kmln_agent_attach(
 	struct kmln_agent *agent, enum kmln_node_channel channel, int channels[KMLN_CHANNELS])
 {
-	const bool virtio = channel == KMLN_CHANNEL_VIRTIO;
-
 	agent->count = 0;
+	if (channel == KMLN_CHANNEL_SERIAL) {
+		agent->lines[agent->count++] = (struct kmln_line){
+			.agent = agent,
+			.fd = channels[1],
+			.to = channels[0],
+			.window.size = SERIAL_WINDOW,
+			.piece = SERIAL_PIECE,
+		};
+		channels[0] = channels[1] = -1;
+	}
 	for (unsigned i = 0; i < KMLN_CHANNELS && channels[i] >= 0; i++) {
-		const bool port = virtio && i == 0;
+		const bool port = i == 0;
 
 		agent->lines[agent->count++] = (struct kmln_line){
 			.agent = agent,
 			.fd = channels[i],
+			.to = channels[i],
 			.asks = port,
-			.window.size = port	? VIRTIO_WINDOW
-				       : virtio ? LINE_WINDOW
-						: SERIAL_WINDOW,
-			.piece = port	  ? KMLN_FRAME_MAX
-				 : virtio ? LINE_PIECE
-					  : SERIAL_PIECE,
+			.window.size = port ? VIRTIO_WINDOW : LINE_WINDOW,
+			.piece = port ? KMLN_FRAME_MAX : LINE_PIECE,
 		};
 		channels[i] = -1;
 	}
@@ -233,6 +238,8 @@ void kmln_lane_credit(struct kmln_lane *lane, uint32_t more)
 void kmln_lane_abort(struct kmln_lane *lane)
 {
 	lane->ops = NULL;
+	if (lane->job && kmln_qga_abort(lane))
+		return;
 	if (!lane->begun || lane->job) {
 		free_lane(lane);
 		return;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "node/mconsole.h"
 #include "node/node.h"
 #include "node/ready.h"
 #include "node/status.h"
@@ -23,6 +24,9 @@
 #define LONGEST_PAUSE 60000
 #define LAST_WORDS 1000
 #define TYPE_TICK 25
+/* Since a guest was asked to end, and since it was started: after that no agent of it will come. */
+#define AGENT_LIMIT 10000
+#define INIT_LIMIT 30000
 /* A program without walls that lives so long has started. */
 #define OPEN_LIMIT 100
 #define WALLS_MAX 512
@@ -42,7 +46,8 @@ enum {
 	DAEMON_WORDS,
 	DAEMON_CONSOLE,
 	LINES,
-	PEERS = LINES + KMLN_CHANNELS,
+	WAYS_BACK = LINES + KMLN_CHANNELS,
+	PEERS = WAYS_BACK + KMLN_CHANNELS,
 	FDS = PEERS + KMLN_PEERS
 };
 
@@ -139,10 +144,20 @@ static int make_fresh(const struct kmln_strv *folders, struct kmln_error *err)
 	return r;
 }
 
+/* What is on its way to or from a guest is given up with its machine. */
+static int empty_transfer(const char *folder, struct kmln_error *err)
+{
+	struct kmln_error ignored;
+
+	/* nothing that a guest leaves there keeps its machine from starting */
+	kmln_remove_folder(folder, &ignored);
+	return kmln_make_folders(folder, err);
+}
+
 static int start(struct kmln_node *node, struct kmln_error *err)
 {
 	const struct kmln_node_options *o = node->options;
-	int r = 0;
+	int r = o->transfer ? empty_transfer(o->transfer, err) : 0;
 
 	node->restart_at = KMLN_NEVER;
 	node->runs = false;
@@ -153,7 +168,7 @@ static int start(struct kmln_node *node, struct kmln_error *err)
 	kmln_ready_restart(node);
 	set_state(node, KMLN_NODE_STARTING);
 	/* one that serves still does so for the next, in the very folder */
-	if (!node->daemon.process.pid)
+	if (r == 0 && !node->daemon.process.pid)
 		r = make_fresh(&o->fresh, err);
 	if (r == 0 && o->serve.argv && !node->daemon.process.pid)
 		r = kmln_daemon_serve(&node->daemon, &o->serve, &node->mask, node->signals, err);
@@ -331,6 +346,8 @@ void kmln_node_ask_end(struct kmln_node *node, unsigned seconds)
 	const bool waits = node->options->channel != KMLN_CHANNEL_NONE;
 	int64_t deadline = kmln_node_now() + (waits ? (int64_t)seconds * 1000 : 0);
 
+	if (!node->end_asked)
+		node->end_asked_at = kmln_node_now();
 	if (!node->end_asked || deadline < node->end_deadline)
 		node->end_deadline = deadline;
 	node->end_asked = true;
@@ -354,6 +371,27 @@ static void end_closed(void *owner, const char *answer, size_t size)
 	node->end_lane = NULL;
 }
 
+/*
+ * UML's guest without an agent gets Ctrl-Alt-Del, once it has had time to start its own, and an
+ * init, without which the keys are no better than a cut.
+ */
+static void press_keys(struct kmln_node *node)
+{
+	int64_t at = node->end_asked_at + AGENT_LIMIT;
+
+	if (at < node->started + INIT_LIMIT)
+		at = node->started + INIT_LIMIT;
+	if (!node->shutdown_wanted || node->shutdown_sent || node->keys_pressed ||
+		node->options->channel != KMLN_CHANNEL_SERIAL)
+		return;
+	if (node->now < at) {
+		kmln_node_wake(node, at);
+		return;
+	}
+	node->keys_pressed = true;
+	kmln_mconsole_press(node->process.folder.path);
+}
+
 static void work_at_end(struct kmln_node *node)
 {
 	static const char request[] = "{\"do\":\"call\",\"execute\":\"guest-shutdown\","
@@ -372,6 +410,7 @@ static void work_at_end(struct kmln_node *node)
 		kmln_agent_open(
 			&node->agent, &node->end_lane, request, sizeof(request) - 1, &ops, node);
 	}
+	press_keys(node);
 	kmln_node_wake(node, node->end_deadline);
 }
 
@@ -455,8 +494,13 @@ static int fill(struct kmln_node *node, struct pollfd fds[FDS])
 	for (unsigned i = 0; i < node->agent.count; i++) {
 		const struct kmln_line *line = &node->agent.lines[i];
 
-		fds[LINES + i].events = kmln_line_events(line);
-		fds[LINES + i].fd = fds[LINES + i].events ? line->fd : -1;
+		const short events = kmln_line_events(line);
+		const short both = line->to == line->fd ? POLLIN | POLLOUT : POLLIN;
+
+		fds[LINES + i].events = events & both;
+		fds[LINES + i].fd = events & both ? line->fd : -1;
+		fds[WAYS_BACK + i].events = POLLOUT;
+		fds[WAYS_BACK + i].fd = events & ~both ? line->to : -1;
 	}
 	for (struct kmln_peer *peer = node->server.peers; peer; peer = peer->next)
 		fds[count++] =

@@ -19,6 +19,8 @@
  * one. */
 #define TEXT_MAX 4096u
 #define QGA_TEXT_MAX (4u << 20)
+/* Values in a line: each takes some hundred bytes here, and a line is long by its texts alone. */
+#define VALUES_MAX 16384u
 /* Bytes without a meaning, after which the line is left alone for a while. */
 #define JUNK_MAX 65536u
 /* Milliseconds. */
@@ -33,9 +35,17 @@
 
 #define SENTINEL ((char)0xff)
 
+static void shut(struct kmln_line *line)
+{
+	if (line->to != line->fd)
+		kmln_close_cleanup(&line->to);
+	kmln_close_cleanup(&line->fd);
+	line->to = -1;
+}
+
 void kmln_line_close(struct kmln_line *line)
 {
-	kmln_close_cleanup(&line->fd);
+	shut(line);
 	kmln_buf_fini(&line->text);
 	kmln_buf_fini(&line->in.bytes);
 	kmln_buf_fini(&line->out);
@@ -134,6 +144,16 @@ static void found(struct kmln_line *line, enum kmln_line_mode mode)
 	kmln_agent_found(line->agent, line);
 }
 
+/* Brackets and commas, those in texts included: there is a value for each at most. */
+static bool is_wide(const struct kmln_buf *text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text->size; i++)
+		count += text->data[i] == ',' || text->data[i] == '[' || text->data[i] == '{';
+	return count > VALUES_MAX;
+}
+
 /* A whole line of somebody's. */
 static void take_line(struct kmln_line *line)
 {
@@ -141,6 +161,11 @@ static void take_line(struct kmln_line *line)
 	struct kmln_error ignored;
 	const struct kmln_json *answer;
 
+	if (is_wide(&line->text)) {
+		if (line->mode == KMLN_LINE_QGA)
+			kmln_qga_heard(line->agent, NULL);
+		return;
+	}
 	if (kmln_json_parse(line->text.data, line->text.size, &object, &ignored) < 0)
 		return;
 	if (kmln_eq(kmln_json_get(object, "event"), "KMLN_HELLO")) {
@@ -256,7 +281,7 @@ void kmln_line_read(struct kmln_line *line)
 		take(line, piece, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		start_anew(line);
-		kmln_close_cleanup(&line->fd);
+		shut(line);
 	}
 }
 
@@ -280,9 +305,9 @@ void kmln_line_write(struct kmln_line *line)
 
 	if (size > room(line))
 		size = room(line);
-	if (!size || line->fd < 0)
+	if (!size || line->to < 0)
 		return;
-	n = send(line->fd, out->data, size, MSG_NOSIGNAL);
+	n = write(line->to, out->data, size);
 	if (n <= 0)
 		return;
 	memmove(out->data, out->data + n, out->size - (size_t)n);

@@ -20,6 +20,7 @@ enum kmln_line_mode {
 struct kmln_line {
 	struct kmln_agent *agent;
 	int fd; /* -1: none, or closed by the program */
+	int to; /* what is written to; `fd` itself where that goes both ways */
 	bool asks; /* qemu-ga may be there, which does not speak first */
 	struct kmln_window window; /* bytes of frames on the way */
 	size_t piece; /* bytes of DATA in a frame, at most */
@@ -36,7 +37,7 @@ struct kmln_line {
 	struct kmln_frame_reader in;
 	struct kmln_buf out;
 };
-#define KMLN_LINE_NONE ((struct kmln_line){.fd = -1})
+#define KMLN_LINE_NONE ((struct kmln_line){.fd = -1, .to = -1})
 
 void kmln_line_close(struct kmln_line *line);
 /* Whoever is there does not answer. */

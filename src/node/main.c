@@ -23,7 +23,7 @@ static const char usage[] =
 	"\n"
 	"  --channel serial|virtio  its descriptor 4 (and 5) is a line to an agent\n"
 	"  --ready WHEN             agent, none, port N, console REGEX, words TEXT, socket PATH\n"
-	"  --transfer FOLDER        what the guest sees as /kmln/transfer\n"
+	"  --transfer FOLDER        what the guest sees as /kmln/transfer; emptied at each start\n"
 	"  --restart no|on-failure|always\n"
 	"  --fresh FOLDER           is made, and emptied, before the start\n"
 	"  --folder-link NAME=TARGET\n"

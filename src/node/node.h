@@ -55,10 +55,10 @@ struct kmln_node {
 	int64_t ready_next; /* when is looked again */
 	int64_t watch_next; /* when watchers are told again */
 	struct kmln_lane *ready_lane; /* a question on its way */
-	bool port_open;
+	bool guest_says_yes; /* to that question */
 
-	bool end_asked, shutdown_wanted, shutdown_sent, was_cut;
-	int64_t end_deadline;
+	bool end_asked, shutdown_wanted, shutdown_sent, keys_pressed, was_cut;
+	int64_t end_asked_at, end_deadline;
 	struct kmln_lane *end_lane;
 
 	struct kmln_server server;

@@ -200,7 +200,8 @@ static int check(struct kmln_node_options *o, struct kmln_error *err)
 			"--name is a word, and --run and --log are absolute paths");
 	if (agent && o->channel == KMLN_CHANNEL_NONE)
 		return kmln_fail(err, KMLN_EUSAGE, "--ready %s needs a --channel", o->waits_for);
-	o->spawn.channels = (unsigned)o->channel;
+	o->spawn.channels = o->channel == KMLN_CHANNEL_NONE ? 0 : KMLN_CHANNELS;
+	o->spawn.split = o->channel == KMLN_CHANNEL_SERIAL;
 	return 0;
 }
 

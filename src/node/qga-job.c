@@ -305,3 +305,66 @@ static void put_heard(struct kmln_lane *lane, const struct kmln_json *answer)
 }
 
 const struct kmln_qga_kind kmln_qga_put = {put_ask, put_heard};
+
+/* ---- what was given up ---- */
+
+static struct kmln_json *shell(const char *script, const char *word)
+{
+	struct kmln_json *argv = kmln_json_array();
+
+	kmln_json_add(argv, kmln_json_text("/bin/sh"));
+	kmln_json_add(argv, kmln_json_text("-c"));
+	kmln_json_add(argv, kmln_json_text(script));
+	kmln_json_add(argv, kmln_json_text("sh"));
+	kmln_json_add(argv, kmln_json_text(word));
+	return argv;
+}
+
+static char *end_ask(struct kmln_lane *lane)
+{
+	struct kmln_qga_job *job = lane->job;
+	const bool file = job->was == &kmln_qga_put || job->was == &kmln_qga_get;
+	char pid[24];
+
+	if (file && !job->shut)
+		return kmln_qga_question("guest-file-close", handle_of(job));
+	job->step = KMLN_QGA_SHUT;
+	if (file)
+		return kmln_qga_ask_program(lane, shell("rm -f \"$1\"", job->temporary), NULL);
+	snprintf(pid, sizeof(pid), "%lld", (long long)job->number);
+	return kmln_qga_ask_program(lane, shell("kill -TERM \"$1\"; kill -HUP \"$1\"", pid), NULL);
+}
+
+/* The answer to the last question of before tells what there is to be ended. */
+static bool heard_late(struct kmln_lane *lane, const struct kmln_json *answer)
+{
+	struct kmln_qga_job *job = lane->job;
+	const bool begun = job->step == KMLN_QGA_BEGIN;
+
+	job->late = false;
+	if (job->was == &kmln_qga_put || job->was == &kmln_qga_get) {
+		if (begun)
+			opened(job, answer);
+		return job->number >= 0;
+	}
+	if (begun)
+		job->number = kmln_json_integer(answer, "pid", -1);
+	return job->number > 0 && (begun || !kmln_json_true(answer, "exited"));
+}
+
+static void end_heard(struct kmln_lane *lane, const struct kmln_json *answer)
+{
+	struct kmln_qga_job *job = lane->job;
+	bool more = false;
+
+	if (job->late) {
+		more = heard_late(lane, answer);
+	} else if (!job->shut) {
+		job->shut = true;
+		more = job->was == &kmln_qga_put;
+	}
+	if (!more)
+		kmln_qga_return(lane, kmln_json_object());
+}
+
+const struct kmln_qga_kind kmln_qga_end = {end_ask, end_heard};

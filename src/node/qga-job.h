@@ -28,6 +28,9 @@ struct kmln_qga_job {
 	int64_t status, signal; /* of the program; -1: none */
 	struct kmln_buf input, output, errors; /* bytes on their way */
 	char *temporary; /* PUT: the file's name until it is complete */
+	const struct kmln_qga_kind *was; /* END: what is ended */
+	bool late; /* END: a question of before is not answered yet */
+	bool shut; /* END: the file is closed */
 };
 
 struct kmln_qga_kind {
@@ -37,7 +40,7 @@ struct kmln_qga_kind {
 	void (*heard)(struct kmln_lane *lane, const struct kmln_json *answer);
 };
 extern const struct kmln_qga_kind kmln_qga_exec, kmln_qga_get, kmln_qga_put, kmln_qga_call,
-	kmln_qga_port;
+	kmln_qga_port, kmln_qga_end;
 
 /* {"execute": name, "arguments": arguments}, which are taken over; the caller's text. */
 char *kmln_qga_question(const char *name, struct kmln_json *arguments);

@@ -83,6 +83,25 @@ void kmln_qga_forget(struct kmln_lane *lane)
 	lane->job = NULL;
 }
 
+bool kmln_qga_abort(struct kmln_lane *lane)
+{
+	struct kmln_qga_job *job = lane->job;
+
+	if (job->kind == &kmln_qga_end)
+		return true;
+	job->late = lane->agent->qga.asking == lane;
+	if (job->kind == &kmln_qga_call || (job->step == KMLN_QGA_BEGIN && !job->late) ||
+		job->step == KMLN_QGA_SHUT || job->step == KMLN_QGA_TELL)
+		return false;
+	/* a complete file gets its name */
+	if (job->kind == &kmln_qga_put && job->step == KMLN_QGA_POLL)
+		return false;
+	job->was = job->kind;
+	job->kind = &kmln_qga_end;
+	job->ask_at = 0;
+	return true;
+}
+
 void kmln_qga_send(struct kmln_lane *lane, enum kmln_frame_type type, const void *data, size_t size)
 {
 	struct kmln_qga_job *job = lane->job;

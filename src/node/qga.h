@@ -25,6 +25,9 @@ void kmln_qga_open(struct kmln_lane *lane, const char *request, size_t size);
 /* DATA and END from the lane's owner. */
 void kmln_qga_send(
 	struct kmln_lane *lane, enum kmln_frame_type type, const void *data, size_t size);
+/* Its owner has given it up: false where nothing of it is left in the guest; else the lane goes by
+ * itself. */
+bool kmln_qga_abort(struct kmln_lane *lane);
 /* The lane is being freed; harmless for one that is no job. */
 void kmln_qga_forget(struct kmln_lane *lane);
 /* An answer of qemu-ga's; NULL: one that was too long. */

@@ -17,7 +17,7 @@
 #define SOCKET_EACH 20
 #define SOCKET_LATER 500
 #define SOCKET_OFTEN_FOR 5000
-#define PORT_EACH 500
+#define GUEST_EACH 500
 
 /* A text as a regex that matches nothing else. */
 static void quote(const char *text, struct kmln_buf *out)
@@ -61,7 +61,7 @@ void kmln_ready_restart(struct kmln_node *node)
 {
 	node->ready = false;
 	node->ready_next = 0;
-	node->port_open = false;
+	node->guest_says_yes = false;
 }
 
 static bool can_connect(const char *path)
@@ -92,48 +92,74 @@ static bool look_at_socket(struct kmln_node *node)
 	return false;
 }
 
-static void port_got(void *owner, const struct kmln_frame *frame)
+static void got_nothing(void *owner, const struct kmln_frame *frame)
 {
 	(void)owner;
 	(void)frame;
 }
 
-static void port_closed(void *owner, const char *answer, size_t size)
+/* Yes is true, or the status of a program but 1; a guest without a shell is not asked twice. */
+static bool is_yes(const struct kmln_json *answer)
+{
+	const struct kmln_json *said = kmln_json_member(answer, "return");
+
+	if (kmln_json_member(said, "status"))
+		return kmln_json_integer(said, "status", 0) != 1;
+	return kmln_json_true(answer, "return") || kmln_eq(kmln_json_get(answer, "code"), "ENOENT");
+}
+
+static void answered(void *owner, const char *answer, size_t size)
 {
 	KMLN_JSON struct kmln_json *object = NULL;
 	struct kmln_node *node = owner;
 	struct kmln_error ignored;
 
 	node->ready_lane = NULL;
-	node->ready_next = node->now + PORT_EACH;
+	node->ready_next = node->now + GUEST_EACH;
 	if (kmln_json_parse(answer, size, &object, &ignored) == 0)
-		node->port_open = kmln_json_true(object, "return");
+		node->guest_says_yes = is_yes(object);
 }
 
 /* An agent that never answers keeps the node from being ready, and that is the truth. */
-static bool look_at_port(struct kmln_node *node)
+static bool ask_guest(struct kmln_node *node, const char *request)
 {
-	static const struct kmln_lane_ops ops = {.got = port_got, .closed = port_closed};
-	char request[128];
+	static const struct kmln_lane_ops ops = {.got = got_nothing, .closed = answered};
 
-	if (!node->port_open && !node->ready_lane && kmln_agent_kind(&node->agent) &&
-		node->now >= node->ready_next) {
-		snprintf(request, sizeof(request),
-			"{\"do\":\"call\",\"execute\":\"kmln-port\",\"arguments\":{\"port\":%u}}",
-			node->options->ready_port);
+	if (node->guest_says_yes || node->ready_lane || !kmln_agent_kind(&node->agent))
+		return node->guest_says_yes;
+	if (node->now >= node->ready_next)
 		kmln_agent_open(
 			&node->agent, &node->ready_lane, request, strlen(request), &ops, node);
-	}
-	if (!node->port_open && !node->ready_lane && kmln_agent_kind(&node->agent))
+	if (!node->ready_lane)
 		kmln_node_wake(node, node->ready_next);
-	return node->port_open;
+	return node->guest_says_yes;
+}
+
+static bool look_at_port(struct kmln_node *node)
+{
+	char request[128];
+
+	snprintf(request, sizeof(request),
+		"{\"do\":\"call\",\"execute\":\"kmln-port\",\"arguments\":{\"port\":%u}}",
+		node->options->ready_port);
+	return ask_guest(node, request);
+}
+
+/* The agent is there long before the network is, where systemd starts it. Other inits start it when
+ * all else has been started. */
+static bool look_at_boot(struct kmln_node *node)
+{
+	return ask_guest(node,
+		"{\"do\":\"exec\",\"argv\":[\"/bin/sh\",\"-c\","
+		"\"[ -d /run/systemd/system ] || exit 0; case $(systemctl is-system-running) in "
+		"running|degraded|maintenance|stopping) exit 0;; esac; exit 1\"]}");
 }
 
 static bool look(struct kmln_node *node)
 {
 	switch (node->options->ready) {
 	case KMLN_NODE_READY_AGENT:
-		return kmln_agent_kind(&node->agent) != NULL;
+		return look_at_boot(node);
 	case KMLN_NODE_READY_PORT:
 		return look_at_port(node);
 	case KMLN_NODE_READY_CONSOLE:
@@ -158,10 +184,10 @@ void kmln_ready_work(struct kmln_node *node)
 		return;
 	/* a guest that starts itself again is not ready meanwhile */
 	if (node->ready && by_agent && !kmln_agent_kind(&node->agent)) {
-		node->ready = node->port_open = false;
+		node->ready = node->guest_says_yes = false;
 		kmln_node_changed(node);
 	}
-	if (!node->ready && look(node)) {
+	if (!node->ready && node->state != KMLN_NODE_ENDING && look(node)) {
 		node->ready = true;
 		kmln_node_changed(node);
 	}

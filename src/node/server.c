@@ -304,6 +304,8 @@ void kmln_server_sweep(struct kmln_node *node)
 		*link = peer->next;
 		node->server.count--;
 		free_peer(peer);
+		/* the guest is told of what was given up in the next turn */
+		kmln_node_wake(node, 0);
 	}
 }
 

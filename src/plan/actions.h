@@ -59,9 +59,10 @@ struct kmln_spawn {
 	/* What is run, with the same environment, once the program has ended, however that was: it
 	 * takes away what outlives it. NULL-ended, or NULL. */
 	const char *const *ending;
-	/* Lines for an agent in the guest: descriptors from KMLN_CHANNEL on, at most KMLN_CHANNELS.
-	 */
+	/* Descriptors for an agent in the guest, from KMLN_CHANNEL on, at most KMLN_CHANNELS: each
+	 * is a line of its own; or, `split`, it reads the first and writes the second of one. */
 	unsigned channels;
+	bool split;
 	/* Bytes that may be typed while the guest does not read them (run/typing.h); 0: any. */
 	size_t type_ahead;
 };

@@ -113,8 +113,9 @@ static int uml_launch(
 	add_cards(launch, argv);
 	/* console 1 to 15 and further serial lines stay unconnected: no terminal windows */
 	kmln_strv_add(argv, "ssl0=fd:0,fd:1");
+	/* it reads byte by byte, and a pipe in half the time of a socket */
 	if (launch->channel)
-		kmln_strv_add(argv, "ssl1=fd:4,fd:4");
+		kmln_strv_add(argv, "ssl1=fd:4,fd:5");
 	kmln_strv_adds(argv, "con=none", "ssl=none", "console=ttyS0", NULL);
 	/* 256 old terminals, which nobody opens, would take half a second */
 	kmln_strv_add(argv, "pty.legacy_count=0");

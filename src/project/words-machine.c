@@ -68,7 +68,7 @@ const struct kmln_keyword kmln_words_machine[] = {
 							"console", "none", NULL}},
 			{.name = "what", .type = KMLN_TYPE_PATTERN, .optional = true}),
 		.fallback = "agent",
-		.help = "When it counts as ready: its agent answers; `port N` can be connected to; "
+		.help = "When it counts as ready: its agent answers and its boot has ended; `port N` can be connected to; "
 			"`console \"PATTERN\"` shows; or, `none`, as soon as it runs."},
 	{"forward", HOST(forwards), VALUE, NEW, .repeated = true, .merge = KMLN_MERGE_APPEND,
 		.columns = KMLN_ONE("ports", FORWARD),

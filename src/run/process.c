@@ -155,10 +155,17 @@ static int make_console(const struct kmln_spawn *spawn, int ends[2], struct kmln
 static int open_channels(struct kmln_process *process, int *const theirs[], struct kmln_error *err)
 {
 	for (unsigned i = 0; i < process->spawn->channels; i++) {
-		int pair[2];
+		const bool read_only = process->spawn->split && i == 0;
+		int pair[2], swapped;
 
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-			return kmln_fail_sys(err, errno, "socketpair");
+		if (read_only ? pipe2(pair, O_CLOEXEC) < 0
+			      : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return kmln_fail_sys(err, errno, read_only ? "pipe" : "socketpair");
+		if (read_only) {
+			swapped = pair[0];
+			pair[0] = pair[1];
+			pair[1] = swapped;
+		}
 		process->channels[i] = pair[0];
 		*theirs[i] = pair[1];
 		fcntl(pair[0], F_SETFL, O_NONBLOCK);

@@ -9,16 +9,18 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 void kmln_base64_add(struct kmln_buf *out, const void *data, size_t size)
 {
 	const unsigned char *bytes = data;
+	char *to = kmln_buf_grow(out, (size + 2) / 3 * 4);
 
 	for (size_t at = 0; at < size; at += 3) {
 		const size_t n = size - at < 3 ? size - at : 3;
 		const uint32_t bits = (uint32_t)bytes[at] << 16 |
 				      (n > 1 ? (uint32_t)bytes[at + 1] << 8 : 0) |
 				      (n > 2 ? bytes[at + 2] : 0);
-		const char text[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
-			n > 1 ? digits[bits >> 6 & 63] : '=', n > 2 ? digits[bits & 63] : '='};
 
-		kmln_buf_add(out, text, sizeof(text));
+		*to++ = digits[bits >> 18];
+		*to++ = digits[bits >> 12 & 63];
+		*to++ = n > 1 ? digits[bits >> 6 & 63] : '=';
+		*to++ = n > 2 ? digits[bits & 63] : '=';
 	}
 }
 

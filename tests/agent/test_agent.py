@@ -62,8 +62,8 @@ def check_terminal(agent):
     assert stream.result() == {"signal": 15}
 
 
-def check_files(agent):
-    content = random.Random(1).randbytes(MIB + 77)
+def check_files(agent, size=MIB + 77):
+    content = random.Random(1).randbytes(size)
     assert agent.put_file("/root/file", content, mode=0o640, uid=1000, gid=1000, size=len(content))["size"] == len(content)
     assert agent.run(["stat", "-c", "%a %u %g", "/root/file"]).out == b"640 1000 1000\n"
     assert agent.run(["sha256sum", "/root/file"]).out.split()[0].decode() == hashlib.sha256(content).hexdigest()
@@ -232,13 +232,14 @@ def check_restart(agent):
     assert agent.run(["true"]).status == 0
 
 
-def check_all(machine):
+def check_all(machine, size=MIB + 77):
     agent = machine.agent
     agent.hello(120)
     check_plain(agent)
     agent.frames(machine.window)
-    for check in (check_programs, check_terminal, check_files, check_list, check_streams, check_connect,
-                  check_rubbish, check_restart):
+    check_files(agent, size)
+    for check in (check_programs, check_terminal, check_list, check_streams, check_connect, check_rubbish,
+                  check_restart):
         check(agent)
 
 
@@ -282,7 +283,7 @@ def test_qemu_serial(box, cloud, tmp_path):
     """A guest that lacks the driver."""
     with agentclient.qemu(box, tmp_path / "log", cloud.image, cloud.initramfs(tmp_path / "initramfs"),
                           line="serial") as machine:
-        check_all(machine)
+        check_all(machine, 100_000)
         machine.agent.lines()
         machine.agent.out += b"rubbish\n"
         machine.agent.hello()

@@ -210,7 +210,10 @@ def test_image_changes_and_vanishes(home):
     assert "--replace" in run.err and home.disk().read_bytes() == before
     assert "no terminal" in home.build(text, "--replace", expect=2).err
     assert home.disk().read_bytes() == before
+    known = home.project() / "known_hosts"
+    known.write_text("a.p ssh-ed25519 old\nab.p ssh-ed25519 kept\nb.p ssh-ed25519 kept")
     home.build(text, "--replace", "--yes")
+    assert known.read_text() == "ab.p ssh-ed25519 kept\nb.p ssh-ed25519 kept"
     assert json.loads((home.project() / "hosts/a/built.json").read_text())["name"] == "other"
     images.clean(home.raw())
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "text/base64.h"
 
 static void look_at(const struct agent_request *request)
 {
@@ -24,9 +25,9 @@ static void look_at(const struct agent_request *request)
 	if (passwd && agent_user_find(passwd, passwd, request->execute, pool, &user) &&
 		(user.group_count < 1 || user.group_count > AGENT_GROUPS))
 		abort();
-	if (!text || !agent_base64_read(text, &bytes))
+	if (!text || !kmln_base64_read(text, &bytes))
 		return;
-	agent_base64_add(&again, bytes.data, bytes.size);
+	kmln_base64_add(&again, bytes.data, bytes.size);
 	/* the last digit may have bits that stand for nothing */
 	if (again.size != strlen(text) ||
 		(again.size > 4 && memcmp(again.data, text, again.size - 4) != 0))

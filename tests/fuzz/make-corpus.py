@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import guests, vde  # noqa: E401,E402
-from linecorpus import corpus_agent, corpus_frame  # noqa: E402,F401
+from linecorpus import corpus_agent, corpus_frame, corpus_node_line  # noqa: E402,F401
 
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
 

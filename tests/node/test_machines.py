@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import guests
+import images
 import machines
 import nodes
 import runner
@@ -282,6 +283,15 @@ def test_real_qemu_ga(node, kmln, guest, tmp_path):
     while ends < len(both):
         ends += control.next()[0] == nodes.CLOSE
     assert time.monotonic() - begin < 10
+    # what is given up leaves nothing: no program, no half of a file
+    control = node.control()
+    stream = control.ask(do="put", path="/half", mode=0o600)
+    control.put(nodes.DATA, stream, b"x" * 1000)
+    control.ask(do="exec", argv=["/bin/sleep", "1007"])
+    seen = ["/bin/sh", "-c", "ls / | grep -c half.kmln; ps | grep -c '[s]leep 1007'"]
+    machines.wait_for(lambda: node.exec(*seen)[1] == b"1\n1\n", "both")
+    control.close()
+    machines.wait_for(lambda: node.exec(*seen)[1] == b"0\n0\n", "the end of both")
     for request in ({"do": "list", "path": "/"}, {"do": "connect", "port": 22}):
         assert node.call(**request)["code"] == "ENOTSUP"
     assert "supported_commands" in node.call(do="call", execute="guest-info")["return"]
@@ -289,3 +299,19 @@ def test_real_qemu_ga(node, kmln, guest, tmp_path):
     assert node.exec("/bin/sh", "-c", "(nc -l -p 7 >/dev/null 2>&1 &) ; sleep 1")[0] == {"return": {"status": 0}}
     assert node.call(do="call", execute="kmln-port", arguments={"port": 7})["return"] is True
     assert node.call(do="end", how="shutdown", seconds=40) == {"return": {"how": "shutdown"}}
+
+
+def test_uml_without_an_agent_hears_the_keys(node, kmln, guest, tmp_path):
+    """Its init ends it in order: long before the time that it is given, and its disk is clean."""
+    image = machines.with_rc(guests.copy(guest("busybox"), tmp_path / "guest.img"), "echo in $((6*7)) order\n")
+    spawn, _ = uml(kmln, image)
+    left = tmp_path / "transfer"
+    (left / "folder").mkdir(parents=True)
+    (left / "folder/file").touch()
+    node.start("--ready", "console in 42 order", "--restart", "always", "--transfer", left, *SERIAL, spawn=spawn)
+    assert not list(left.iterdir())
+    node.wait(lambda s: s["ready"], 60)
+    processes = node.processes()
+    assert node.call(do="end", how="shutdown", seconds=300, limit=120) == {"return": {"how": "shutdown"}}
+    assert node.ended()["state"] == "stopped" and not machines.left_over(processes)
+    assert images.clean(image)

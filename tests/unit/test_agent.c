@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "text/base64.h"
 
 static void test_lines(void **state)
 {
@@ -54,16 +55,16 @@ static void test_base64(void **state)
 	for (size_t i = 0; i < KMLN_COUNT(table); i++) {
 		KMLN_BUF struct kmln_buf text = {0}, bytes = {0};
 
-		agent_base64_add(&text, table[i].bytes, strlen(table[i].bytes));
+		kmln_base64_add(&text, table[i].bytes, strlen(table[i].bytes));
 		assert_string_equal(text.data, table[i].text);
-		assert_true(agent_base64_read(table[i].text, &bytes));
+		assert_true(kmln_base64_read(table[i].text, &bytes));
 		assert_int_equal(bytes.size, strlen(table[i].bytes));
 		assert_memory_equal(bytes.data ? bytes.data : "", table[i].bytes, bytes.size);
 	}
 	for (size_t i = 0; i < KMLN_COUNT(bad); i++) {
 		KMLN_BUF struct kmln_buf bytes = {0};
 
-		assert_false(agent_base64_read(bad[i], &bytes));
+		assert_false(kmln_base64_read(bad[i], &bytes));
 	}
 }
 

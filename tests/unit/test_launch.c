@@ -95,7 +95,7 @@ static void test_uml_vectors(void **state)
 		"console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/r");
 	l.channel = true;
 	golden("uml", &l,
-		"linux.uml ubd0rd=/g/d root=/dev/ubda ro mem=64M ssl0=fd:0,fd:1 ssl1=fd:4,fd:4 "
+		"linux.uml ubd0rd=/g/d root=/dev/ubda ro mem=64M ssl0=fd:0,fd:1 ssl1=fd:4,fd:5 "
 		"con=none ssl=none console=ttyS0 pty.legacy_count=0 noreboot umid=kmln uml_dir=/r");
 }
 

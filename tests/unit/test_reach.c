@@ -173,7 +173,7 @@ static void settings_of_ssh(void **state)
 	(void)state;
 	kmln_ssh_settings(&store, "gw", "ada", "/it's/50%/kmln", "/ho me", &settings);
 	assert_true(kmln_strv_has(&settings,
-		"ProxyCommand exec env 'KMLN_HOME=/ho me' '/it'\\''s/50%%/kmln' "
+		"ProxyCommand env 'KMLN_HOME=/ho me' '/it'\\''s/50%%/kmln' "
 		"_connect -p net gw 22"));
 	assert_true(kmln_strv_has(
 		&settings, "UserKnownHostsFile \"/my \\\"data\\\"/100%%/known_hosts\""));
