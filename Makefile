@@ -30,6 +30,7 @@ matrix: deps all
 bench: deps all
 	@KMLN_BUILD=$(CURDIR)/$(BUILD) bench/run
 	@KMLN_BUILD=$(CURDIR)/$(BUILD) bench/uplink
+	@KMLN_BUILD=$(CURDIR)/$(BUILD) bench/cluster
 
 install:
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/install $(BUILD)

@@ -414,8 +414,8 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 		launch->initramfs = kmln_sandbox_share(sandbox,
 			placed->ramdisk ? placed->ramdisk : cluster->uml_initramfs, "initramfs",
 			KMLN_ACCESS_READ);
-	launch->cmdline =
-		kmln_pool_printf(pool, "%s%s kmln.modules", quick ? quick : "", alias ? alias : "");
+	launch->cmdline = kmln_pool_printf(pool, "%s%s%s", quick ? quick : "", alias ? alias : "",
+		placed->kernel || placed->ramdisk ? "" : " kmln.modules");
 	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
 	 * files by their own names, and this one not by its */
 	if (sandbox->confined)

@@ -68,7 +68,7 @@ def rendered(actions, home):
             lines.append("    " + " ".join(program(action["argv"])))
     text = "\n".join(lines).replace(os.fspath(home), "HOME") + "\n"
     text = re.sub(r"(prepared/\w+)-[0-9a-f]{12}", r"\1", text)
-    text = re.sub(r"uml-[\d.]+\.initramfs", "uml-VERSION.initramfs", text)
+    text = re.sub(r"uml-[\d.]+(-[0-9a-f]+)?\.initramfs", "uml-VERSION.initramfs", text)
     return text.replace(os.fspath(runner.BUILD), "BUILD")
 
 
