@@ -47,8 +47,25 @@ static void look(const struct kmln_set *set, struct kmln_strv *paths)
 static int put(struct kmln_set *set, const char *path, const char *data, size_t size, uint32_t mode,
 	struct kmln_error *err)
 {
-	const struct kmln_set_file file = {path, data, size, mode, 0, 0};
+	const struct kmln_set_file file = {.path = path, .data = data, .size = size, .mode = mode};
 
+	return kmln_set_own(set, &file, WHY, err);
+}
+
+/* Its sum is taken once, however many guests get it. */
+static int put_program(struct kmln_set *set, struct kmln_error *err)
+{
+	struct kmln_set_memo *memo = set->settings->memo;
+	struct kmln_set_file file = {
+		.path = PROGRAM,
+		.data = kmln_agent_program,
+		.size = (size_t)(kmln_agent_program_end - kmln_agent_program),
+		.mode = 0755,
+	};
+
+	if (memo && !memo->agent_sum)
+		memo->agent_sum = kmln_set_sum(memo->pool, file.data, file.size);
+	file.sum = memo ? memo->agent_sum : NULL;
 	return kmln_set_own(set, &file, WHY, err);
 }
 
@@ -159,8 +176,7 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 
 	if (!set->settings->agent)
 		return kmln_set_block(set, INITTAB, "agent", &none, false, WHY, err);
-	r = put(set, PROGRAM, kmln_agent_program,
-		(size_t)(kmln_agent_program_end - kmln_agent_program), 0755, err);
+	r = put_program(set, err);
 	return r < 0 ? r : run_it(set, err);
 }
 

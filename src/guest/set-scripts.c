@@ -83,7 +83,7 @@ static int run_by_systemd(struct kmln_set *set, const bool *wanted, struct kmln_
 	for (size_t i = 0; r == 0 && i < SCRIPTS; i++) {
 		const char *path = kmln_pool_printf(set->pool, UNITS "/%s", scripts[i].unit);
 		const struct kmln_set_file unit = {
-			path, scripts[i].text, strlen(scripts[i].text), 0644, 0, 0};
+			path, scripts[i].text, strlen(scripts[i].text), 0644, 0, 0, NULL};
 
 		if (!wanted[i])
 			continue;
@@ -105,7 +105,7 @@ static int add_init_script(struct kmln_set *set, const char *path, const char *s
 		"# Short-Description: kmln's settings of this guest\n### END INIT INFO\n"
 		"case \"$1\" in\nstart) %s ;;\nstop) %s ;;\nesac\nexit 0\n",
 		name, levels, start, stop);
-	const struct kmln_set_file file = {path, text, strlen(text), 0755, 0, 0};
+	const struct kmln_set_file file = {path, text, strlen(text), 0755, 0, 0, NULL};
 
 	return kmln_set_own(set, &file, WHY, err);
 }

@@ -161,8 +161,8 @@ static bool has_content(struct kmln_set *set, const struct kmln_known_file *know
 static int keep_copy(struct kmln_set *set, const struct kmln_known_file *known, const char *why,
 	struct kmln_error *err)
 {
-	const struct kmln_set_file copy = {
-		kmln_set_copy_path(set->pool, known->path), known->data, known->size, 0600, 0, 0};
+	const struct kmln_set_file copy = {kmln_set_copy_path(set->pool, known->path), known->data,
+		known->size, 0600, 0, 0, NULL};
 
 	if (!known->data) {
 		kmln_edits_note(set->edits, "%s is replaced for good: it is no text to be kept",
@@ -183,7 +183,7 @@ int kmln_set_own(struct kmln_set *set, const struct kmln_set_file *file, const c
 	const struct kmln_known_file *known = kmln_set_known(set, file->path);
 	struct kmln_set_note *own = kmln_set_before(set, "own", file->path, NULL);
 	struct kmln_set_note *kept = kmln_set_before(set, "kept", file->path, NULL);
-	const char *sum = kmln_set_sum(set->pool, file->data, file->size);
+	const char *sum = file->sum ? file->sum : kmln_set_sum(set->pool, file->data, file->size);
 	bool same_owner, same;
 	int r = 0;
 
@@ -214,7 +214,7 @@ int kmln_set_own_text(struct kmln_set *set, const char *path, const struct kmln_
 {
 	const struct kmln_set_file file = {path,
 		kmln_pool_memdup(set->pool, text->data ? text->data : "", text->size), text->size,
-		mode, 0, 0};
+		mode, 0, 0, NULL};
 
 	return kmln_set_own(set, &file, why, err);
 }
@@ -405,7 +405,8 @@ static int write_text(struct kmln_set *set, struct kmln_set_text *text, struct k
 	const char *data = text->ready ? text->ready
 				       : kmln_pool_memdup(set->pool,
 						 text->text.data ? text->text.data : "", size);
-	struct kmln_set_file file = {text->path, data, size, text->mode, text->uid, text->gid};
+	struct kmln_set_file file = {
+		text->path, data, size, text->mode, text->uid, text->gid, NULL};
 	const struct kmln_known_file *known = text->file;
 	struct kmln_edit *edit;
 	int r;

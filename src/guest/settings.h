@@ -57,6 +57,7 @@ struct kmln_set_file {
 	const char *data;
 	size_t size;
 	uint32_t mode, uid, gid;
+	const char *sum; /* its SHA-256, where the caller has it; or NULL */
 };
 
 struct kmln_set_mount {
@@ -73,6 +74,7 @@ struct kmln_set_memo {
 	bool checked; /* the hosts */
 	const char *before, *after; /* the text of /etc/hosts in the facts, and what it became */
 	size_t after_size;
+	const char *agent_sum; /* the SHA-256 of the agent's program; NULL: not asked for yet */
 	/* What is known of these facts' files, by path. */
 	const struct kmln_facts *facts;
 	const struct kmln_known_file **files;

@@ -34,7 +34,7 @@ QEMU = """host q {{
 }}
 """
 # seconds after which no other life begins, where nobody has said how many moments there are to be
-ENOUGH = 300
+ENOUGH = 120
 # seconds in which a command of the project must end, whatever was killed
 LIMIT = 90
 SHUTDOWN = 10

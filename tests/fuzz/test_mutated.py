@@ -20,7 +20,7 @@ import runner
 
 pytestmark = [pytest.mark.slow, pytest.mark.sanitizer]
 
-IMAGES = int(os.environ.get("KMLN_FUZZ_IMAGES", 2000))
+IMAGES = int(os.environ.get("KMLN_FUZZ_IMAGES", 1000))
 SHARES = 4  # run side by side
 CONVERT_EVERY = 10
 SECONDS = 10

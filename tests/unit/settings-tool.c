@@ -180,7 +180,7 @@ static void read_settings(json_t *root, struct kmln_settings *s)
 		kmln_pool_memdup(pool, json_string_value(json_object_get(o, "data")),
 			json_string_length(json_object_get(o, "data"))),
 		json_string_length(json_object_get(o, "data")), number(o, "mode"), number(o, "uid"),
-		number(o, "gid"));
+		number(o, "gid"), NULL);
 	ITEMS(root, "mounts", s->mounts, s->mount_count, struct kmln_set_mount, text(o, "device"),
 		text(o, "point"), text(o, "type"), text(o, "options"));
 }
