@@ -2,6 +2,7 @@
 """Traffic between machines of a cluster, beside what the same guests do that are started by hand on a switch
 of the same program. For bench/cluster, whose Home it is given; a megabyte is 10^6 bytes."""
 
+import contextlib
 import os
 import re
 import socket
@@ -77,9 +78,10 @@ def mac(name):
     return f"02:00:00:00:00:0{'uvq'.index(name) + 1}"
 
 
-def by_hand(folder, image, prepared, runs):
-    """{pair: MB/s}, on a switch."""
-    found, machines = {}, {}
+@contextlib.contextmanager
+def by_hand(folder, image, prepared):
+    """Machines on a switch; gives run(HOST, COMMAND)."""
+    machines = {}
     with vde.switch(folder / "sw"):
         try:
             for name in "uv":
@@ -88,13 +90,10 @@ def by_hand(folder, image, prepared, runs):
             for name, machine in machines.items():
                 machine.plug("eth0", ADDRESSES[name])
                 machine.run(LISTEN)
-            for pair in PAIRS:
-                found[pair] = [send(lambda host, command: machines[host].run(command, timeout=120)[1], *pair)
-                               for _ in range(runs)]
+            yield lambda host, command: machines[host].run(command, timeout=120)[1]
         finally:
             for machine in machines.values():
                 machine.close()
-    return found
 
 
 def by_cable(folder, image, prepared, runs):
@@ -124,7 +123,9 @@ def by_cable(folder, image, prepared, runs):
     return found
 
 
-def by_kmln(home, runs):
+@contextlib.contextmanager
+def by_kmln(home):
+    """The same, kept by kmln."""
     project = home.project("traffic", "".join(
         f"host {name} {{ superclass base; platform {NAMES[name].lower()}; memory {MEMORY[name]}M\n"
         f"network eth0 {{ address {ADDRESSES[name]} }} }}\n" for name in MEMORY))
@@ -134,7 +135,7 @@ def by_kmln(home, runs):
             return home.kmln("exec", "-p", "traffic", host, "sh", "-c", command)
         for name in MEMORY:
             run(name, LISTEN)
-        return {pair: [send(run, *pair) for _ in range(runs)] for pair in PAIRS}
+        yield run
     finally:
         home.kmln("down", "-f", project)
 
@@ -143,9 +144,15 @@ def traffic(home, runs, show, cable=False):
     """Prints the lines of bench/cluster's part `traffic` by show(WHAT, TEXT)."""
     folder = home.folder / "traffic-by-hand"
     folder.mkdir()
-    kmln = by_kmln(home, runs)
-    prepared = next((home.folder / "home/cache/prepared").glob("*.raw"))
-    hand = by_hand(folder, home.folder / "guest.img", prepared, runs)
+    kmln, hand = {pair: [] for pair in PAIRS}, {pair: [] for pair in PAIRS}
+    with by_kmln(home) as ours:
+        prepared = next((home.folder / "home/cache/prepared").glob("*.raw"))
+        with by_hand(folder, home.folder / "guest.img", prepared) as theirs:
+            # by turns, and each as often the first, so that what else the host does is the same for both
+            for turn in range(runs):
+                for pair in PAIRS:
+                    for speeds, run in ((kmln, ours), (hand, theirs))[::-1 if turn % 2 else 1]:
+                        speeds[pair].append(send(run, *pair))
     for pair in PAIRS:
         name = " to ".join(NAMES[end] for end in pair)
         ours, theirs = statistics.median(kmln[pair]), statistics.median(hand[pair])
