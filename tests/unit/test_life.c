@@ -2,9 +2,12 @@
 /* The order of a project's life: who starts when, who needs whom, who is meant by a name. */
 #include "unit.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -165,12 +168,46 @@ static void make(const struct given *g, const char *node)
 	assert_ok(kmln_make_folders(kmln_store_node_folder(&g->store, node), &err), err);
 }
 
-/* Nodes that the model does not have any more are found, whatever they are called. */
+/* A process that keeps these nodes: it holds their locks until it is killed. */
+static pid_t keep(const struct given *g, const char *const *nodes)
+{
+	int pipes[2];
+	char byte = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		for (; *nodes; nodes++) {
+			struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+			char path[512];
+			int fd;
+
+			snprintf(path, sizeof(path), "%s/lock",
+				kmln_store_node_folder(&g->store, *nodes));
+			fd = open(path, O_RDWR | O_CREAT, 0600);
+			if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0)
+				_exit(1);
+		}
+		if (write(pipes[1], &byte, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], &byte, 1), 1);
+	close(pipes[0]);
+	return pid;
+}
+
+/* Nodes that the model does not have any more are found as long as they run, whatever they are
+ * called. */
 static void test_found(void **state)
 {
 	char home[] = "/tmp/kmln-unit-XXXXXX";
 	struct kmln_error err = {0};
+	static const char *const running[] = {"host-gone", "switch-old", "uplink-old", NULL};
 	struct given g;
+	pid_t keeper;
 
 	(void)state;
 	assert_non_null(mkdtemp(home));
@@ -183,6 +220,9 @@ static void test_found(void **state)
 	make(&g, "nonsense");
 	make(&g, "host-");
 	assert_ok(kmln_life_add_found(&g.life, &err), err);
+	assert_int_equal(g.life.count, 7);
+	keeper = keep(&g, running);
+	assert_ok(kmln_life_add_found(&g.life, &err), err);
 	assert_int_equal(g.life.count, 10);
 	assert_string_equal(g.life.nodes[7].node, "host-gone");
 	assert_int_equal(g.life.nodes[7].stage, KMLN_STAGE_HOSTS);
@@ -190,7 +230,9 @@ static void test_found(void **state)
 	assert_int_equal(g.life.nodes[9].stage, KMLN_STAGE_CABLES);
 	for (size_t i = 0; i < g.life.count; i++)
 		assert_int_equal(g.life.nodes[i].known, i < 7);
-	/* with no model at all they still are */
+	kill(keeper, SIGKILL);
+	assert_int_equal(waitpid(keeper, NULL, 0), keeper);
+	/* with no model at all they are found in any case */
 	g.life.model = NULL;
 	kmln_life_order(&g.life);
 	assert_int_equal(g.life.count, 0);
