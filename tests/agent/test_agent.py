@@ -244,9 +244,10 @@ def check_all(machine, size=MIB + 77):
 
 
 def walls(place, *more):
-    """A machine behind these sees nothing of the host but its own folder."""
-    return [runner.need_program("bwrap", "bubblewrap"), "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
-            "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
+    """A machine behind these sees nothing of the host but its own folder, and ends with them: UML begins a
+    session of its own, which no signal to a group finds."""
+    return [runner.need_program("bwrap", "bubblewrap"), "--unshare-pid", "--die-with-parent",
+            "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
             "--bind", place, place, *more]
 
 
