@@ -47,13 +47,25 @@ static int make_folder(const char *path, struct kmln_error *err)
 	return r < 0 ? r : kmln_make_folders(path, err);
 }
 
+/* A file gets its name for good: after a power cut it is whole, or not there. */
+static int give_name(const char *old, const char *new, struct kmln_error *err)
+{
+	KMLN_FD int fd = kmln_open(old, O_RDONLY, 0, err);
+
+	if (fd < 0)
+		return fd;
+	if (fsync(fd) < 0 || rename(old, new) < 0)
+		return kmln_fail_sys(err, errno, "%s", new);
+	return kmln_sync_parent(new, err);
+}
+
 static int move(const char *folder, const char *base, const char *suffix, const char *to,
 	struct kmln_error *err)
 {
 	KMLN_FREE char *old = kmln_printf("%s/%s%s", folder, base, suffix);
 	KMLN_FREE char *new = kmln_printf("%s%s", to, suffix);
 
-	return rename(old, new) < 0 ? kmln_fail_sys(err, errno, "%s", new) : 0;
+	return give_name(old, new, err);
 }
 
 /* What is put into the copy besides; it has no name yet, and nobody sees it half done. */
@@ -150,8 +162,8 @@ static int make_initramfs(const struct kmln_cluster *cluster, struct kmln_error 
 	if (r == 0)
 		r = kmln_direct_uml(cluster->bases[0]->facts, cluster->programs.uml, "vda", folder,
 			cluster->pool, &direct, err);
-	if (r == 0 && rename(direct.initramfs, cluster->uml_initramfs) < 0)
-		r = kmln_fail_sys(err, errno, "%s", cluster->uml_initramfs);
+	if (r == 0)
+		r = give_name(direct.initramfs, cluster->uml_initramfs, err);
 	kmln_remove_folder(folder, &ignored);
 	return r;
 }

@@ -93,7 +93,7 @@ int kmln_control_open(struct kmln_control *control, const char *folder, struct k
 	if (at < 0)
 		return kmln_fail(err, ignored.code, "%s", ignored.text);
 	address_of(&address, at);
-	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0)
 		return kmln_fail_sys(err, errno, "socket");
 	do
@@ -104,9 +104,11 @@ int kmln_control_open(struct kmln_control *control, const char *folder, struct k
 		kmln_close_cleanup(&control->fd);
 		if (r == ENOENT || r == ECONNREFUSED)
 			return kmln_fail(err, KMLN_ENO, "it does not run");
+		/* nobody takes those in who wait there already */
+		if (r == EAGAIN)
+			return kmln_fail(err, ETIMEDOUT, "its keeper does not answer");
 		return kmln_fail_sys(err, r, "%s/control", folder);
 	}
-	fcntl(control->fd, F_SETFL, O_NONBLOCK);
 	return 0;
 }
 

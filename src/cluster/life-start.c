@@ -75,6 +75,8 @@ static void settle(
 
 /* ---- the script ---- */
 
+static void launched(struct run *run, struct flight *f);
+
 static void launch(struct run *run, struct flight *f)
 {
 	const char *const argv[] = {f->node->script, NULL};
@@ -96,6 +98,9 @@ static void launch(struct run *run, struct flight *f)
 	f->pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
 	f->phase = LAUNCHING;
 	f->node->started = true;
+	/* too many files are open: one after the other, then */
+	if (f->pidfd < 0)
+		launched(run, f);
 }
 
 static void watch(struct run *run, struct flight *f);

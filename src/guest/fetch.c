@@ -392,7 +392,8 @@ int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
 	if (!kmln_eq(facts->package_manager, "dpkg"))
 		return kmln_fail(err, KMLN_ELACK,
 			"no kernel is in the guest, the cache or the host, and kmln fetches one for "
-			"guests with dpkg only; give one by --kernel");
+			"guests with dpkg only; give one by --kernel, or for all guests by "
+			"`kmln kernel add FILE.deb`");
 	r = kmln_private_open(&folder, err);
 	if (r < 0)
 		return r;
@@ -409,8 +410,10 @@ int kmln_fetch_kernel(struct kmln_tree *tree, const struct kmln_facts *facts,
 	}
 	if (r < 0) {
 		err->code = KMLN_ELACK;
-		return kmln_wrap(err, "no kernel was to be had from the guest's package archives "
-				      "(give one by --kernel)");
+		return kmln_wrap(err,
+			"no kernel was to be had from the guest's package archives "
+			"(give one by --kernel, or for all guests by `kmln kernel add "
+			"FILE.deb`)");
 	}
 	return 0;
 }

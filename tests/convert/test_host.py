@@ -211,7 +211,8 @@ def test_no_kernel(box, tmp_path):
         images.put(box, "/etc/apt/sources.list", sources)
         run = in_namespace(HIDE_KERNELS, "convert", box, "--to", "kvm", "-o", tmp_path / "out.raw",
                            home=tmp_path / "home", expect=5)
-        assert "no kernel was to be had from the guest's package archives (give one by --kernel): " \
+        assert "no kernel was to be had from the guest's package archives (give one by --kernel, or " \
+            "for all guests by `kmln kernel add FILE.deb`): " \
             "the guest names no package archive that can be reached" in run.err
     assert not (tmp_path / "out.raw").exists()
 

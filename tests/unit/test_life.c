@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cluster/control.h"
 #include "cluster/life.h"
 #include "cluster/life-private.h"
 #include "project/read.h"
@@ -245,6 +248,35 @@ static void test_found(void **state)
 	kmln_pool_free(g.pool);
 }
 
+/* A keeper that takes nobody in any more is not waited for. */
+static void test_silent_keeper(void **state)
+{
+	char folder[] = "/tmp/kmln-unit-XXXXXX";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct kmln_control control = KMLN_CONTROL_NONE;
+	struct kmln_error err = {0};
+	int waiting[64], count = 0;
+	int server = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", folder);
+	assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(server, 0), 0);
+	while (count < 64) {
+		waiting[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(waiting[count++], (struct sockaddr *)&address, sizeof(address)) < 0)
+			break;
+	}
+	assert_in_range(count, 1, 63);
+	assert_fails(kmln_control_open(&control, folder, &err), err, ETIMEDOUT);
+	while (count)
+		close(waiting[--count]);
+	close(server);
+	assert_fails(kmln_control_open(&control, folder, &err), err, KMLN_ENO);
+	assert_ok(kmln_remove_folder(folder, &err), err);
+}
+
 /* A status may come from anybody: what is missing or of another kind is as if unknown. */
 static void test_status(void **state)
 {
@@ -280,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_cables),
 		cmocka_unit_test(test_want),
 		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_silent_keeper),
 		cmocka_unit_test(test_status),
 	};
 
