@@ -21,6 +21,17 @@
 			"how long a host may take until it is ready (default 300)", \
 			offsetof(type, timeout), NULL \
 	}
+#define KMLN_OPT_SHOW_ONLY(type) \
+	{ \
+		"dry-run", 'n', KMLN_OPT_FLAG, NULL, "only show what would be done", \
+			offsetof(type, dry_run), NULL \
+	}
+#define KMLN_OPT_UNCONFINED(type) \
+	{ \
+		"unconfined", 0, KMLN_OPT_FLAG, NULL, \
+			"for a host that cannot confine machines; see kmln-boot(1)", \
+			offsetof(type, unconfined), NULL \
+	}
 #define KMLN_OPT_JOBS(type) \
 	{ \
 		"jobs", 'j', KMLN_OPT_NUMBER, "N", \

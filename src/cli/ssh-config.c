@@ -2,28 +2,14 @@
 /* kmln ssh-config: the hosts of a project for ssh's own configuration, and so for scp, git ... */
 #include "cli/ssh.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/commands.h"
-#include "cli/project.h"
-
-struct options {
-	const char *file, *project, *user;
-	bool allow_include;
-};
-
-static const struct kmln_opt opts[] = {
-	KMLN_OPT_CLUSTER(struct options),
-	{"login", 'l', KMLN_OPT_TEXT, "USER", "log in as this user (default: root)",
-		offsetof(struct options, user), NULL},
-	KMLN_OPT_END,
-};
 
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
-	const struct options *o = values;
+	const struct kmln_ssh_options *o = values;
 	KMLN_REACH struct kmln_reach reach = {0};
 	KMLN_STRV struct kmln_strv hosts = {0};
 	const char *home = getenv("KMLN_HOME"), *own = NULL;
@@ -50,8 +36,8 @@ const struct kmln_command kmln_command_ssh_config = {
 	.name = "ssh-config",
 	.args = "[HOST...]",
 	.summary = "Print the settings by which ssh reaches hosts",
-	.opts = opts,
-	.opts_size = sizeof(struct options),
+	.opts = kmln_ssh_opts,
+	.opts_size = sizeof(struct kmln_ssh_options),
 	.max_args = -1,
 	.complete_hosts = true,
 	.run = run,

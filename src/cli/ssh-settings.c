@@ -3,8 +3,18 @@
 #include "cli/ssh.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "cli/project.h"
+
+const struct kmln_opt kmln_ssh_opts[] = {
+	KMLN_OPT_CLUSTER(struct kmln_ssh_options),
+	{"login", 'l', KMLN_OPT_TEXT, "USER", "log in as this user (default: root)",
+		offsetof(struct kmln_ssh_options, user), NULL},
+	KMLN_OPT_END,
+};
 
 char *kmln_ssh_name(struct kmln_pool *pool, const char *host, const char *project)
 {

@@ -2,29 +2,15 @@
 /* kmln ssh: OpenSSH to a guest through its agent: the guest needs an ssh server, but no network. */
 #include "cli/ssh.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "cli/commands.h"
-#include "cli/project.h"
 
 /* Where kmln failed, as exec has it. */
 #define OWN_FAILURE 125
-
-struct options {
-	const char *file, *project, *user;
-	bool allow_include;
-};
-
-static const struct kmln_opt opts[] = {
-	KMLN_OPT_CLUSTER(struct options),
-	{"login", 'l', KMLN_OPT_TEXT, "USER", "log in as this user (default: root)",
-		offsetof(struct options, user), NULL},
-	KMLN_OPT_END,
-};
 
 static int become_ssh(const char *program, const struct kmln_strv *argv, struct kmln_error *err)
 {
@@ -34,7 +20,7 @@ static int become_ssh(const char *program, const struct kmln_strv *argv, struct 
 
 static int run(const void *values, int argc, char **argv, struct kmln_error *err)
 {
-	const struct options *o = values;
+	const struct kmln_ssh_options *o = values;
 	KMLN_REACH struct kmln_reach reach = {0};
 	KMLN_CONTROL struct kmln_control control = KMLN_CONTROL_NONE;
 	KMLN_STRV struct kmln_strv settings = {0}, words = {0};
@@ -76,8 +62,8 @@ const struct kmln_command kmln_command_ssh = {
 	.args = "HOST [ARG...]",
 	.summary = "Log in to a running host with OpenSSH",
 	.details = "What stands behind HOST belongs to ssh: its options, and a command.",
-	.opts = opts,
-	.opts_size = sizeof(struct options),
+	.opts = kmln_ssh_opts,
+	.opts_size = sizeof(struct kmln_ssh_options),
 	.min_args = 1,
 	.max_args = -1,
 	.rest_from = 1,

@@ -3,7 +3,15 @@
 #ifndef KMLN_CLI_SSH_H
 #define KMLN_CLI_SSH_H
 
+#include "cli/cli.h"
 #include "cli/reach.h"
+
+/* Both have the same options. */
+struct kmln_ssh_options {
+	const char *file, *project, *user;
+	bool allow_include;
+};
+extern const struct kmln_opt kmln_ssh_opts[];
 
 /* The name that ssh knows a host by: "gw.net". */
 char *kmln_ssh_name(struct kmln_pool *pool, const char *host, const char *project);

@@ -31,11 +31,8 @@ static const struct kmln_opt opts[] = {
 		offsetof(struct options, replatform), NULL},
 	KMLN_OPT_READY(struct options),
 	KMLN_OPT_JOBS(struct options),
-	{"dry-run", 'n', KMLN_OPT_FLAG, NULL, "only show what would be done",
-		offsetof(struct options, dry_run), NULL},
-	{"unconfined", 0, KMLN_OPT_FLAG, NULL,
-		"for a host that cannot confine machines; see kmln-boot(1)",
-		offsetof(struct options, unconfined), NULL},
+	KMLN_OPT_SHOW_ONLY(struct options),
+	KMLN_OPT_UNCONFINED(struct options),
 	KMLN_OPT_FORMAT(struct options),
 	KMLN_OPT_END,
 };
