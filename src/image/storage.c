@@ -33,6 +33,8 @@
 
 struct kmln_storage {
 	struct kmln_daemon daemon;
+	struct kmln_pool *pool; /* of what it was started by, which its end looks at again */
+	struct kmln_spawn spawn;
 };
 
 static int64_t now(void)
@@ -295,15 +297,13 @@ static int wait_ready(
 static int start(const struct kmln_layers *layers, bool shared, bool confined,
 	struct kmln_storage *storage, int *client, struct kmln_error *err)
 {
-	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
-	struct kmln_spawn spawn;
 	sigset_t mask;
-	int r = plan(layers, shared, confined, pool, &spawn, err);
+	int r = plan(layers, shared, confined, storage->pool, &storage->spawn, err);
 
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	storage->daemon.monitored = layers->items[0]->writable;
 	if (r == 0)
-		r = kmln_process_start(&storage->daemon.process, &spawn, &mask, err);
+		r = kmln_process_start(&storage->daemon.process, &storage->spawn, &mask, err);
 	return r < 0 ? r : wait_ready(storage, layers->items[0]->header.driver, client, err);
 }
 
@@ -318,20 +318,17 @@ int kmln_storage_start(const struct kmln_layers *layers, bool shared, struct kml
 	struct kmln_storage *new = kmln_malloc(sizeof(*new));
 	int r;
 
-	*new = (struct kmln_storage){.daemon = KMLN_DAEMON_NONE};
+	*new = (struct kmln_storage){.daemon = KMLN_DAEMON_NONE, .pool = kmln_pool_new()};
 	r = start(layers, shared, true, new, client, err);
 	if (r < 0 && err->code == KMLN_ELACK && kmln_landlock_abi() >= LANDLOCK_ALONE) {
 		kmln_debug("%s; Landlock alone holds it", err->text);
 		kmln_daemon_stop(&new->daemon);
 		r = start(layers, shared, false, new, client, err);
 	}
-	if (r < 0) {
-		kmln_daemon_stop(&new->daemon);
-		free(new);
-		return r;
-	}
+	if (r < 0)
+		kmln_storage_stop(&new);
 	*storage = new;
-	return 0;
+	return r;
 }
 
 /* ---- ending ---- */
@@ -345,6 +342,7 @@ void kmln_storage_stop(struct kmln_storage **storage)
 {
 	if (*storage) {
 		kmln_daemon_stop(&(*storage)->daemon);
+		kmln_pool_free((*storage)->pool);
 		free(*storage);
 	}
 	*storage = NULL;

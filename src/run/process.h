@@ -28,7 +28,7 @@ struct kmln_process {
 	int walls; /* what stands in front of it tells here how far it came */
 	int channels[KMLN_CHANNELS]; /* our ends of its lines to an agent; -1: none */
 	struct kmln_private folder;
-	const struct kmln_spawn *spawn; /* borrowed */
+	const struct kmln_spawn *spawn; /* borrowed until its end, which looks at it */
 	pid_t keeper; /* 0: not started */
 	int lifeline; /* the keeper sees it close */
 };
