@@ -229,12 +229,14 @@ static void plan_uplink(const struct kmln_cluster *cluster, const struct kmln_sw
 	const char *node = node_name(pool, KMLN_ROLE_UPLINK, sw->name.text);
 	struct kmln_sandbox sandbox = walls(cluster, pool);
 	KMLN_STRV struct kmln_strv argv = {0};
+	const char *shared;
 
 	sandbox.host_network = true;
 	if (cluster->resolver)
 		kmln_sandbox_share_as_is(&sandbox, cluster->resolver, KMLN_ACCESS_READ);
-	kmln_strv_adds(&argv, share_program(&sandbox, cluster->programs.uplink), "--switch",
-		share_net(&sandbox, &net, sw->is_external, pool), NULL);
+	shared = share_net(&sandbox, &net, sw->is_external, pool);
+	kmln_strv_adds(
+		&argv, share_program(&sandbox, cluster->programs.uplink), "--switch", shared, NULL);
 	add_net(&argv, sw, KMLN_IPV4);
 	add_net(&argv, sw, KMLN_IPV6);
 	for (size_t i = 0; i < model->forward_count; i++) {
