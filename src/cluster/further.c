@@ -27,9 +27,13 @@ static bool has_option(const char *options, const char *wanted)
 {
 	const size_t n = strlen(wanted);
 
-	for (const char *at = options; at; at = strchr(at, ','), at += at != NULL)
+	for (const char *at = options; at;) {
 		if (strncmp(at, wanted, n) == 0 && (at[n] == ',' || !at[n]))
 			return true;
+		at = strchr(at, ',');
+		if (at)
+			at++;
+	}
 	return false;
 }
 
