@@ -271,8 +271,3 @@ host b { }
     assert "bad.kmln:1:1: error: this block is not closed" in result.err
     assert (tmp_path / "bad.kmln").read_text() == "host a {" and path.read_text() != ugly
     kmln("fmt", "--check", "--diff", path, expect=2)
-
-
-def test_words_page(kmln):
-    """docs/words.md is what the table says."""
-    assert kmln("_words", expect=0).out == (runner.ROOT / "docs/words.md").read_text()
