@@ -131,15 +131,15 @@ class Node:
         self.private = self.folder / "private"
         self.private.mkdir(exist_ok=True)
 
-    def start(self, *options, spawn, serve=None, expect=0, timeout=60):
+    def start(self, *options, spawn, serve=None, expect=0, timeout=60, pass_fds=()):
         served = ["--serve", *program(**serve)] if serve else []
         return runner.run([runner.BUILD / "kmln-node", "--name", self.name, "--run", self.run, "--log",
                            self.log, *options, *served, "--spawn", *program(**spawn)],
-                          expect=expect, timeout=timeout, env={"TMPDIR": self.private})
+                          expect=expect, timeout=timeout, pass_fds=pass_fds, env={"TMPDIR": self.private})
 
-    def shell(self, script, *options, expect=0):
+    def shell(self, script, *options, expect=0, pass_fds=()):
         """A shell as the program: nothing stands in front of it."""
-        return self.start("--open", "--unconfined", *options, expect=expect,
+        return self.start("--open", "--unconfined", *options, expect=expect, pass_fds=pass_fds,
                           spawn={"argv": ["/bin/sh", "-c", script]})
 
     def pid(self):

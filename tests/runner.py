@@ -71,7 +71,7 @@ class Result:
                 f"--- stdout\n{tail(self.out)}\n--- stderr\n{tail(self.err)}")
 
 
-def run(argv, *, expect=None, timeout=60, stdin=b"", env=None, cwd=None, user=None):
+def run(argv, *, expect=None, timeout=60, stdin=b"", env=None, cwd=None, user=None, pass_fds=()):
     """Runs argv to its end and returns a Result. `expect`: the status it must have (a number or a
     collection). After `timeout` seconds all of its process group is killed and the test fails.
     `env` is added to the surroundings; a value of None takes a name out. `user`: see User."""
@@ -89,7 +89,7 @@ def run(argv, *, expect=None, timeout=60, stdin=b"", env=None, cwd=None, user=No
     # the new session makes a group of its own, and takes the terminal away
     child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, env=surroundings, start_new_session=True,
-                             cwd=cwd or (user.home if user else None), **extra)
+                             pass_fds=pass_fds, cwd=cwd or (user.home if user else None), **extra)
     late = False
     try:
         out, err = child.communicate(stdin.encode() if isinstance(stdin, str) else stdin, timeout)

@@ -178,11 +178,16 @@ static int in_background(const struct kmln_node_options *options, struct kmln_er
 	return live(options, pipes[1], err) < 0;
 }
 
-/* Descriptors 0 to 2 must be open: what is opened later would else take their place. */
+/*
+ * Descriptors 0 to 2 must be open: what is opened later would else take their place. Any other is
+ * the caller's, who may wait for the end of a pipe that would stay open as long as we live.
+ */
 static int open_streams(void)
 {
 	int fd;
 
+	if (close_range(3, ~0u, 0) < 0)
+		return -1;
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd < 3);

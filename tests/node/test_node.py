@@ -5,6 +5,7 @@ is left of it."""
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -103,6 +104,17 @@ def test_ready_by_socket(node, tmp_path):
     node.wait(lambda s: s["ready"], 5)
     os.close(folder)
     server.close()
+
+
+def test_leaves_what_its_caller_has_open(node):
+    """Who waits for the end of a pipe of theirs does not wait for the node's."""
+    ours, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
+    node.shell(ECHO, pass_fds=[theirs])
+    os.close(theirs)
+    assert select.select([ours], [], [], 20)[0] and os.read(ours, 1) == b""
+    os.close(ours)
+    assert node.status()["state"] == "running"
 
 
 def test_second_start_is_refused(node):
