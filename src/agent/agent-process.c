@@ -146,8 +146,8 @@ static void settle_in(const struct ends *ends, bool pty)
 	sigset_t none;
 
 	sigemptyset(&none);
-	for (int i = 1; i < _NSIG; i++)
-		signal(i, SIG_DFL);
+	for (size_t i = 0; i < KMLN_COUNT(agent_ignored); i++)
+		signal(agent_ignored[i], SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, pty ? SIGHUP : SIGTERM);
 	take_ends(ends);

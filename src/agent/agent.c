@@ -335,8 +335,11 @@ static int wait_for_children(void)
 {
 	sigset_t child;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	/* what our own starter ignored is no matter of the programs that we start */
+	for (int i = 1; i < _NSIG; i++)
+		signal(i, SIG_DFL);
+	for (size_t i = 0; i < KMLN_COUNT(agent_ignored); i++)
+		signal(agent_ignored[i], SIG_IGN);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);

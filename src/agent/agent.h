@@ -17,6 +17,7 @@
 #ifndef KMLN_AGENT_AGENT_H
 #define KMLN_AGENT_AGENT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -99,6 +100,9 @@ size_t agent_line_waiting(const struct agent_line *line);
 bool agent_line_flush(struct agent_line *line);
 
 /* ---- agent-process.c ---- */
+
+/* The agent ignores these, and what it starts does not: the line is not lost with a terminal. */
+static const int agent_ignored[] = {SIGPIPE, SIGHUP};
 
 enum agent_kind { AGENT_EXEC, AGENT_WORK, AGENT_CONNECT, AGENT_CAPTURE };
 
