@@ -81,7 +81,6 @@ static int prepare_kernel(struct kmln_work *work, struct kmln_error *err)
 			work->pool, &work->choice, err);
 	if (r < 0)
 		return r;
-	kmln_note("kernel %s: %s", work->choice.kernel->release, work->choice.why);
 	work->goal.kernel = work->choice.kernel;
 	work->goal.from_kit = work->choice.kit.tree != NULL;
 	r = kmln_packages_prepare(work->image.facts, guest, &work->choice, work->job->to,
@@ -271,6 +270,8 @@ int kmln_convert(const struct kmln_convert *job, struct kmln_error *err)
 	KMLN_WORK struct kmln_work work;
 	int r = kmln_work_begin(&work, job, err);
 
+	if (r == 0 && work.choice.kernel)
+		kmln_note("kernel %s: %s", work.choice.kernel->release, work.choice.why);
 	if (r == 0)
 		warn(job, work.image.facts, &work.edits);
 	if (r == 0 && job->show)
