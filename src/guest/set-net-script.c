@@ -6,6 +6,8 @@
 
 #include "guest/set.h"
 
+#define IPV6_CONF "echo 0 >/proc/sys/net/ipv6/conf/%s/"
+
 static bool has_ipv6(const struct kmln_set_interface *n)
 {
 	bool found = n->gateway6;
@@ -25,7 +27,9 @@ static void add_interface(
 	/* no two hosts have one address: it is there at once, not when a second has passed in which
 	 * all that connects takes another one */
 	if (has_ipv6(n))
-		kmln_buf_printf(out, "echo 0 >/proc/sys/net/ipv6/conf/%s/accept_dad\n", n->name);
+		kmln_buf_printf(out, IPV6_CONF "accept_dad\n", n->name);
+	if (kmln_set_is_fixed_v6(n))
+		kmln_buf_printf(out, IPV6_CONF "accept_ra\n", n->name);
 	kmln_buf_printf(out, "ip link set dev %s up\n", n->name);
 	for (const char *const *a = n->addresses; a && *a; a++)
 		kmln_buf_printf(out, "ip addr add %s dev %s\n", *a, n->name);

@@ -179,6 +179,25 @@ def test_the_outside(lab, host):  # noqa: F811
     assert reached.count(f"tcp {host.ADDRESS4} 7000") == 2 and reached.count(f"tcp {host.ADDRESS6} 7000") == 1
 
 
+def test_addresses_are_those_of_the_file(lab, host):  # noqa: F811
+    """An uplink advertises its net; a guest whose address is given takes no other one from it, nor a route."""
+    lab.write("switch lan { net fd00:7::/64; uplink nat }\n" + UML +
+              "host a { superclass s; network eth0 { switch lan; address fd00:7::5 } }\n")
+    Inside(lab, host).kmln("up")
+
+    def addresses():
+        return re.findall("^fd00(.*) eth0$", lab.exec("a", "cat", "/proc/net/if_inet6"), re.M)
+
+    ping(lab, "a", "fd00:7::ffff")
+    given = addresses()
+    assert len(given) == 1 and given[0].startswith("0007" + 23 * "0" + "5 ")
+    assert "fe80::2" not in lab.exec("a", "ip", "-6", "route")
+    # it would, if its kernel listened
+    lab.exec("a", "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra; ip link set eth0 down; "
+             "ip link set eth0 up")
+    machines.wait_for(lambda: set(addresses()) - set(given), "what is advertised", 20)
+
+
 def test_forwards_to_ipv6_alone(lab, host):  # noqa: F811
     """Of a guest that has no IPv4 address; the host's loopback leads there, and no other address of its."""
     lab.write("switch lan { net fd00:7::/64; uplink nat }\n" + UML +
