@@ -134,6 +134,14 @@ static void add_addresses(
 		if (gateway)
 			kmln_buf_printf(body, "\tgateway %s\n", gateway);
 		gateway = NULL;
+		if (!kmln_set_is_fixed_v6(n))
+			continue;
+		/* IPv4's goes up first; where IPv6 is a module, it comes with its own */
+		kmln_buf_printf(body,
+			"\tpre-up (echo 0 >/proc/sys/net/ipv6/conf/%s/accept_ra) 2>/dev/null || true\n",
+			n->name);
+		if (v6)
+			kmln_buf_str(body, "\taccept_ra 0\n");
 	}
 }
 

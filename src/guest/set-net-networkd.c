@@ -17,7 +17,8 @@ static void networkd_text(
 		kmln_buf_printf(text, "[Link]\n%s%s\n",
 			n->manual ? "ActivationPolicy=manual\n" : "",
 			n->optional || n->manual ? "RequiredForOnline=no\n" : "");
-	kmln_buf_printf(text, "[Network]\nDHCP=%s\n", n->dhcp ? "yes" : "no");
+	kmln_buf_printf(text, "[Network]\nDHCP=%s\n%s", n->dhcp ? "yes" : "no",
+		kmln_set_is_fixed_v6(n) ? "IPv6AcceptRA=no\n" : "");
 	for (const char *const *a = n->addresses; a && *a; a++)
 		kmln_buf_printf(text, "Address=%s\n", *a);
 	if (n->gateway4)
@@ -84,6 +85,8 @@ static void netplan_text(
 			n->mac, n->name);
 	kmln_buf_printf(text, "      dhcp4: %s\n      dhcp6: %s\n", n->dhcp ? "true" : "false",
 		n->dhcp ? "true" : "false");
+	if (kmln_set_is_fixed_v6(n))
+		kmln_buf_str(text, "      accept-ra: false\n");
 	if (n->optional || n->manual)
 		kmln_buf_str(text, "      optional: true\n");
 	if (n->manual)

@@ -105,6 +105,8 @@ static void add_v6(const struct kmln_set_interface *n, struct kmln_buf *text)
 	}
 	if (count > 1)
 		kmln_buf_str(text, "\"\n");
+	if (kmln_set_is_fixed_v6(n))
+		kmln_buf_str(text, "IPV6_AUTOCONF=no\n");
 	if (n->gateway6)
 		kmln_buf_printf(text, "IPV6_DEFAULTGW=%s\n", n->gateway6);
 }

@@ -6,6 +6,17 @@
 
 #include "guest/set.h"
 
+#define IPV6_CONF "echo 0 >/proc/sys/net/ipv6/conf/%s/"
+
+static bool has_ipv6(const struct kmln_set_interface *n)
+{
+	bool found = n->gateway6;
+
+	for (const char *const *a = n->addresses; a && *a; a++)
+		found = found || strchr(*a, ':');
+	return found && !n->manual;
+}
+
 static void add_interface(
 	struct kmln_set *set, const struct kmln_set_interface *n, struct kmln_buf *out)
 {
@@ -13,6 +24,12 @@ static void add_interface(
 		kmln_buf_printf(out, "name %s %s\n", n->mac, n->name);
 	if (n->manual)
 		return;
+	/* no two hosts have one address: it is there at once, not when a second has passed in which
+	 * all that connects takes another one */
+	if (has_ipv6(n))
+		kmln_buf_printf(out, IPV6_CONF "accept_dad\n", n->name);
+	if (kmln_set_is_fixed_v6(n))
+		kmln_buf_printf(out, IPV6_CONF "accept_ra\n", n->name);
 	kmln_buf_printf(out, "ip link set dev %s up\n", n->name);
 	for (const char *const *a = n->addresses; a && *a; a++)
 		kmln_buf_printf(out, "ip addr add %s dev %s\n", *a, n->name);
@@ -24,15 +41,6 @@ static void add_interface(
 	if (n->dhcp)
 		kmln_buf_printf(out, "udhcpc -b -i %s || dhclient %s\n", n->name, n->name);
 	(void)set;
-}
-
-static bool has_ipv6(const struct kmln_set_interface *n)
-{
-	bool found = n->gateway6;
-
-	for (const char *const *a = n->addresses; a && *a; a++)
-		found = found || strchr(*a, ':');
-	return found && !n->manual;
 }
 
 void kmln_set_net_script(struct kmln_set *set)

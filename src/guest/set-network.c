@@ -95,6 +95,15 @@ const char *kmln_set_own_address(const struct kmln_set *set, bool v6)
 	return NULL;
 }
 
+bool kmln_set_is_fixed_v6(const struct kmln_set_interface *n)
+{
+	bool found = false;
+
+	for (const char *const *a = n->addresses; a && *a; a++)
+		found |= kmln_set_is_v6(*a);
+	return found && !n->dhcp;
+}
+
 /* ---- names ---- */
 
 static const char *lower(struct kmln_pool *pool, const char *mac)

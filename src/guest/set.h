@@ -169,6 +169,11 @@ int kmln_set_keyfile(struct kmln_set *set, struct kmln_error *err);
 int kmln_set_ifcfg(struct kmln_set *set, struct kmln_error *err);
 void kmln_set_net_script(struct kmln_set *set);
 bool kmln_set_is_v6(const char *address);
+/*
+ * True where the plan says which IPv6 addresses it has. Routers that advertise themselves are not
+ * heard then: with an address of their net the guest would speak from that one.
+ */
+bool kmln_set_is_fixed_v6(const struct kmln_set_interface *n);
 /* "10.0.0.1" and 24 of "10.0.0.1/24". */
 const char *kmln_set_split(struct kmln_pool *pool, const char *address, unsigned *bits);
 

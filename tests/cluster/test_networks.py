@@ -53,6 +53,17 @@ def said(port, seconds=10):
         return sock.makefile("rb").read().decode()
 
 
+class Inside:
+    """kmln in a network namespace, on a project. `host`: whose `inside` leads there."""
+
+    def __init__(self, lab, host):  # noqa: F811
+        self.lab, self.host = lab, host
+
+    def kmln(self, command, *args, expect=0, timeout=120):
+        return runner.run([*self.host.inside, runner.BUILD / "kmln", command, "-f", self.lab.file, *args],
+                          env=self.lab.home.env, expect=expect, timeout=timeout)
+
+
 # --- switches
 
 def test_two_platforms_and_two_families(lab):  # noqa: F811
@@ -137,6 +148,66 @@ def test_forwards(lab):  # noqa: F811
         lab.exec("a", "sh", "-c", f"nc -w 3 {gateway} {own} </dev/null && echo came || true")
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host in whose network there is more than loopback, and nothing of the machine that runs the tests."""
+    host = vde.Host(tmp_path)
+    yield host
+    host.close()
+
+
+def test_the_outside(lab, host):  # noqa: F811
+    """A guest reaches servers that are no part of the cluster, in both families and by name, from the moment
+    it is ready; and is told of what refuses it. A guest on a switch without an uplink reaches none."""
+    services = host.serve("tcp", host.ADDRESS4, "7000", "outside by 4", "tcp", host.ADDRESS6, "7000", "outside by 6",
+                          "dns", "127.0.0.1", "somewhere.test", host.ADDRESS4)
+    lab.write("switch lan { net 10.7.0.0/24; net fd00:7::/64; uplink nat }\nswitch shut { net 10.8.0.0/24 }\n" + UML +
+              "host a { superclass s; network eth0 { switch lan } }\n"
+              "host b { superclass s; network eth0 { switch shut; gateway 10.8.0.254 } }\n")
+    Inside(lab, host).kmln("up")
+
+    def ask(guest, address, port=7000, expect=0):
+        return lab.exec(guest, "sh", "-c", f"nc -w 10 {address} {port} </dev/null", expect=expect)
+
+    assert ask("a", host.ADDRESS6) == "outside by 6"
+    assert ask("a", host.ADDRESS4) == ask("a", "somewhere.test") == "outside by 4"
+    assert ask("a", host.ADDRESS4, 7001, expect=1) == ""
+    assert ask("b", host.ADDRESS4, expect=1) == ""
+    reached = host.reached(services)
+    assert reached.count(f"tcp {host.ADDRESS4} 7000") == 2 and reached.count(f"tcp {host.ADDRESS6} 7000") == 1
+
+
+def test_addresses_are_those_of_the_file(lab, host):  # noqa: F811
+    """An uplink advertises its net; a guest whose address is given takes no other one from it, nor a route."""
+    lab.write("switch lan { net fd00:7::/64; uplink nat }\n" + UML +
+              "host a { superclass s; network eth0 { switch lan; address fd00:7::5 } }\n")
+    Inside(lab, host).kmln("up")
+
+    def addresses():
+        return re.findall("^fd00(.*) eth0$", lab.exec("a", "cat", "/proc/net/if_inet6"), re.M)
+
+    ping(lab, "a", "fd00:7::ffff")
+    given = addresses()
+    assert len(given) == 1 and given[0].startswith("0007" + 23 * "0" + "5 ")
+    assert "fe80::2" not in lab.exec("a", "ip", "-6", "route")
+    # it would, if its kernel listened
+    lab.exec("a", "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra; ip link set eth0 down; "
+             "ip link set eth0 up")
+    machines.wait_for(lambda: set(addresses()) - set(given), "what is advertised", 20)
+
+
+def test_forwards_to_ipv6_alone(lab, host):  # noqa: F811
+    """Of a guest that has no IPv4 address; the host's loopback leads there, and no other address of its."""
+    lab.write("switch lan { net fd00:7::/64; uplink nat }\n" + UML +
+              "host a { superclass s; network eth0 { switch lan; forward 2201:80; forward 2202:99/udp } }\n")
+    Inside(lab, host).kmln("up")
+    served(lab, "a", 80)
+    machines.wait_for(lambda: host.ask("tcp", "::1", 2201) == "here is a\n", "the forward answers", 20)
+    loopback = "00000000000000000000000001000000"
+    assert host.listeners(2201) == host.listeners(2202) == {loopback}
+    assert host.ask("tcp", host.ADDRESS6, 2201) is None
 
 
 def test_a_forwarded_port_in_use(lab):  # noqa: F811
@@ -237,17 +308,6 @@ def namespace():
     namespace = Namespace()
     yield namespace
     namespace.close()
-
-
-class Inside:
-    """kmln in a network namespace, on a project."""
-
-    def __init__(self, lab, namespace):  # noqa: F811
-        self.lab, self.namespace = lab, namespace
-
-    def kmln(self, command, *args, expect=0, timeout=120):
-        return self.namespace.run(runner.BUILD / "kmln", command, "-f", self.lab.file, *args, env=self.lab.home.env,
-                                  expect=expect, timeout=timeout)
 
 
 TAPS = UML + QEMU + """

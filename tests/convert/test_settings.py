@@ -185,7 +185,8 @@ def test_changes_replace_only_ours(image):
     changed = [line.strip() for line in out.splitlines() if line.startswith("        ")]
     gone = [line[1:] for line in changed if line.startswith("-")]
     assert gone and all(any(word in line for word in (
-        "10.1.0.1", "255.255.255.0", "PREFIX=24", "eve", "/one", "fd00::1", "fd00::fe", "IPV6", "netmask 64",
+        "10.1.0.1", "255.255.255.0", "PREFIX=24", "eve", "/one", "fd00::1", "fd00::fe", "IPV6", "ipv6", "IPv6", "accept-ra", "accept_ra",
+        "netmask 64",
         "gateway", "inet6", "to: \"0.0.0.0", "addresses: [", "method=manual", "kmln")) for line in gone), gone
     assert settings("plan", image, other).out == ""
     passwd = content(image, "/etc/passwd")
