@@ -226,7 +226,9 @@ static void read_line(struct agent *agent, short events)
 
 static bool is_line_busy(const struct agent *agent)
 {
-	return agent->frames && (agent->stream_count || agent->now - agent->started > SETTLED);
+	/* the end of the last stream may not be on its way yet */
+	return agent->frames && (agent->stream_count || agent_line_waiting(&agent->line) ||
+					agent->now - agent->started > SETTLED);
 }
 
 static void look_at_line(struct agent *agent)

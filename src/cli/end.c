@@ -27,7 +27,7 @@ static int run(const void *values, int argc, char **argv, struct kmln_error *err
 		return kmln_fail(err, KMLN_EUSAGE, "'%s' is not the name of a node", argv[1]);
 	folder = kmln_store_node_folder(&store, argv[1]);
 	if (!kmln_node_keeper(folder))
-		return 0;
+		return kmln_taps_clear(&store, err);
 	request = kmln_json_object();
 	kmln_json_set(request, "do", kmln_json_text("end"));
 	kmln_json_set(request, "how", kmln_json_text("cut"));

@@ -152,10 +152,11 @@ static void add_tap(const struct making *m, const struct node *node,
 	}
 	kmln_buf_printf(out,
 		" &&\n\t\tip link set dev %s up || {\n"
+		"\t\tip tuntap del dev %s mode tap 2>/dev/null\n"
 		"\t\trm -f %s\n"
 		"\t\techo \"$0: the network device %s cannot be made, which needs root\" >&2\n"
 		"\t\texit 5\n\t}\nfi\n",
-		dev.data, note.data, dev.data);
+		dev.data, dev.data, note.data, dev.data);
 }
 
 /* Folders that the programs are given; the runtime folder may have been lost with a reboot. */

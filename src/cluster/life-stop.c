@@ -303,8 +303,9 @@ int kmln_life_stop(
 	struct kmln_error hooks = {0};
 	int r = 0;
 
+	/* a node that was killed has left the devices that were made for it */
 	if (!any_runs(life) && !(wish->hooks && kmln_life_hooked(life)))
-		return 0;
+		return kmln_taps_clear(life->store, err);
 	hook(&run, KMLN_HOOK_BEFORE_PROJECT_STOP, &hooks);
 	hook(&run, KMLN_HOOK_BEFORE_HOSTS_STOP, &hooks);
 	for (unsigned stage = life->stages; r == 0 && hooks.code != EINTR && stage-- > 0;) {

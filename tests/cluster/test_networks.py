@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -345,6 +346,57 @@ def test_taps_and_bridges(lab, namespace):  # noqa: F811
         ping(lab, "a", "10.9.0.254")
         inside.kmln("down")
         assert namespace.devices() == before
+    finally:
+        inside.kmln("down", "--now", expect=(0, 1, 4))
+
+
+def test_taps_of_keepers_that_were_killed(lab, namespace):  # noqa: F811
+    """What is started again has its device again, and whoever stops what was killed takes the device away."""
+    inside = Inside(lab, namespace)
+    before = namespace.devices()
+    lab.write(UML + "switch lan { net 10.6.0.0/24; tap tapsw }\n"
+              "host a { superclass s; network eth0 { address 10.9.0.2; netmask 255.255.255.0; tun_iface tapa; "
+              "tun_address 10.9.0.254 } }\nhost b { superclass s; network eth0 { switch lan; address 10.6.0.5 } }\n")
+
+    def kill(*names):
+        for name in names:
+            os.kill(lab.keeper(name), signal.SIGKILL)
+        machines.wait_for(lambda: not any(map(lab.keeper, names)), "they are gone")
+    try:
+        inside.kmln("up")
+        for _ in range(2):
+            kill("host-a", "switch-lan")
+            inside.kmln("up", "-y")
+            assert set(namespace.devices()) - set(before) == {"tapa", "tapsw"}
+            ping(lab, "a", "10.9.0.254")
+            namespace.run("ip", "address", "replace", "10.6.0.254/24", "dev", "tapsw", expect=0)
+            ping(lab, "b", "10.6.0.254")
+        # the other's device stays
+        kill("host-a")
+        inside.kmln("stop", "a")
+        assert set(namespace.devices()) - set(before) == {"tapsw"}
+        inside.kmln("start", "a")
+        ping(lab, "a", "10.9.0.254")
+        kill("host-a", "host-b", "switch-lan")
+        inside.kmln("down", expect=(0, 4))
+        assert namespace.devices() == before
+    finally:
+        inside.kmln("down", "--now", expect=(0, 1, 4))
+
+
+def test_a_tap_that_cannot_be_finished(lab, namespace):  # noqa: F811
+    """Its bridge is not there: nothing of it is left, and it is made once there is one."""
+    inside = Inside(lab, namespace)
+    before = namespace.devices()
+    lab.write(UML + "host a { superclass s; network eth0 { address 10.8.0.2; netmask 255.255.255.0; bridge br9 } }\n")
+    try:
+        refused = inside.kmln("up", expect=5)
+        assert "cannot be made" in refused.err
+        assert namespace.devices() == before
+        for words in ("link add br9 type bridge", "address add 10.8.0.254/24 dev br9", "link set br9 up"):
+            namespace.run("ip", *words.split(), expect=0)
+        inside.kmln("up")
+        ping(lab, "a", "10.8.0.254")
     finally:
         inside.kmln("down", "--now", expect=(0, 1, 4))
 
