@@ -9,6 +9,8 @@
 #define BLOCK_SIZE 16384
 /* Most texts that are put together fit into this. */
 #define SHORT 256
+/* Bytes that a text is begun with. */
+#define SMALL 64
 
 /*
  * Under the address sanitizer each object is a block of its own, to the byte, so that a step over
@@ -216,6 +218,9 @@ static void buf_reserve(struct kmln_buf *buf, size_t more)
 	if (need <= buf->room)
 		return;
 	buf->room = need > 2 * buf->room ? need : 2 * buf->room;
+	/* most that grow do so by a few bytes at a time */
+	if (SHARED_BLOCKS && buf->room < SMALL)
+		buf->room = SMALL;
 	buf->data = kmln_realloc(buf->data, buf->room);
 }
 

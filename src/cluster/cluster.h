@@ -22,6 +22,7 @@ struct kmln_base {
 	struct kmln_edits edits; /* that make it of the image; none where it is there */
 	struct kmln_facts *facts; /* of the copy */
 	uint64_t size; /* of the copy, bytes */
+	const char *uml_words; /* what UML's kernel is told because of it; "" */
 };
 
 /* A host where it lives. */

@@ -18,10 +18,12 @@
 #include "cluster/host-settings.h"
 #include "cluster/kernel.h"
 #include "cluster/store.h"
+#include "convert/direct.h"
 #include "convert/foresee.h"
 #include "image/ext.h"
 #include "image/inspect.h"
 #include "platform/look.h"
+#include "platform/uml.h"
 #include "project/images.h"
 #include "project/names.h"
 #include "run/apply.h"
@@ -177,6 +179,7 @@ static int read_base(struct look *look, struct kmln_shared *shared, struct kmln_
 {
 	const struct kmln_cluster *cluster = look->cluster;
 	const struct kmln_edit *resize;
+	const char *quick, *alias;
 	int r = kmln_all_settings(
 		shared, cluster->hosts, cluster->model->host_count, base, &look->all, err);
 
@@ -190,6 +193,10 @@ static int read_base(struct look *look, struct kmln_shared *shared, struct kmln_
 	/* it grows where the kernel has no room */
 	resize = kmln_edits_find(&base->edits, KMLN_EDIT_RESIZE);
 	base->size = resize ? resize->size : base->facts->size;
+	quick = kmln_direct_uml_quick(base->facts);
+	alias = kmln_direct_alias(base->facts, KMLN_UML_SERVED, cluster->pool);
+	base->uml_words =
+		kmln_pool_printf(cluster->pool, "%s%s", quick ? quick : "", alias ? alias : "");
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 
 #include "cluster/further.h"
 #include "cluster/store.h"
-#include "convert/direct.h"
 #include "guest/step.h"
 #include "image/nodes.h"
 #include "image/storage.h"
@@ -392,8 +391,6 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 	struct kmln_pool *pool = actions->pool;
 	const char *name = placed->host->name.text;
 	const char *served = kmln_pool_printf(pool, "%s/disk-%s", cluster->runtime, name);
-	const char *quick = kmln_direct_uml_quick(placed->base->facts);
-	const char *alias = kmln_direct_alias(placed->base->facts, KMLN_UML_SERVED, pool);
 	const struct kmln_storage_disk disk = {
 		.layers = layers_of(cluster, placed, pool),
 		.size = placed->size,
@@ -416,7 +413,7 @@ static int start_uml(const struct kmln_cluster *cluster, const struct kmln_place
 		launch->initramfs = kmln_sandbox_share(sandbox,
 			placed->ramdisk ? placed->ramdisk : cluster->uml_initramfs, "initramfs",
 			KMLN_ACCESS_READ);
-	launch->cmdline = kmln_pool_printf(pool, "%s%s%s", quick ? quick : "", alias ? alias : "",
+	launch->cmdline = kmln_pool_printf(pool, "%s%s", placed->base->uml_words,
 		placed->kernel || placed->ramdisk ? "" : " kmln.modules");
 	/* the fast way for what is copied; outside of the walls hostfs would see all the host's
 	 * files by their own names, and this one not by its */

@@ -180,4 +180,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r < 0 ? r : run_it(set, err);
 }
 
-const struct kmln_setting kmln_set_agent = {"agent", look, plan};
+const struct kmln_setting kmln_set_agent = {.name = "agent", .look = look, .plan = plan};

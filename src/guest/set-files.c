@@ -21,4 +21,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r;
 }
 
-const struct kmln_setting kmln_set_files = {"files", look, plan};
+const struct kmln_setting kmln_set_files = {.name = "files", .look = look, .plan = plan};

@@ -45,4 +45,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r;
 }
 
-const struct kmln_setting kmln_set_hostname = {"hostname", look, plan};
+const struct kmln_setting kmln_set_hostname = {.name = "hostname", .look = look, .plan = plan};

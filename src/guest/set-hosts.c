@@ -101,4 +101,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r;
 }
 
-const struct kmln_setting kmln_set_hosts = {"hosts", look, plan};
+const struct kmln_setting kmln_set_hosts = {.name = "hosts", .look = look, .plan = plan};

@@ -11,6 +11,8 @@
 
 static const char *const keys[] = {"rsa", "ecdsa", "ed25519", "dsa"};
 
+static const char *const programs[] = {"/usr/bin/ssh-keygen", NULL};
+
 static const char *key_path(const struct kmln_set *set, size_t i, const char *end)
 {
 	return kmln_pool_printf(set->pool, "/etc/ssh/ssh_host_%s_key%s", keys[i], end);
@@ -20,7 +22,6 @@ static void look(const struct kmln_set *set, struct kmln_strv *paths)
 {
 	kmln_set_look(paths, MACHINE_ID);
 	kmln_set_look(paths, DBUS_ID);
-	kmln_set_look(paths, "/usr/bin/ssh-keygen");
 	for (size_t i = 0; i < KMLN_COUNT(keys); i++) {
 		kmln_set_look(paths, key_path(set, i, ""));
 		kmln_set_look(paths, key_path(set, i, ".pub"));
@@ -53,7 +54,7 @@ static int remove_keys(struct kmln_set *set, struct kmln_error *err)
 			r = kmln_set_remove(set, key_path(set, i, ".pub"), why, err);
 	}
 	/* makes those that are missing; Debian's ssh does not by itself */
-	if (kmln_set_there(set, "/usr/bin/ssh-keygen"))
+	if (kmln_set_there(set, programs[0]))
 		kmln_buf_str(&set->boot, "/usr/bin/ssh-keygen -A\n");
 	return r;
 }
@@ -66,4 +67,5 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r == 0 && set->settings->new_host_keys ? remove_keys(set, err) : r;
 }
 
-const struct kmln_setting kmln_set_identity = {"identity", look, plan};
+const struct kmln_setting kmln_set_identity = {
+	.name = "identity", .look = look, .plan = plan, .programs = programs};

@@ -85,4 +85,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r;
 }
 
-const struct kmln_setting kmln_set_keys = {"keys", look, plan};
+const struct kmln_setting kmln_set_keys = {.name = "keys", .look = look, .plan = plan};

@@ -39,4 +39,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return 0;
 }
 
-const struct kmln_setting kmln_set_modules = {"modules", look, plan};
+const struct kmln_setting kmln_set_modules = {.name = "modules", .look = look, .plan = plan};

@@ -56,4 +56,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r < 0 ? r : kmln_set_block(set, "/etc/fstab", "mounts", &body, false, WHY, err);
 }
 
-const struct kmln_setting kmln_set_mounts = {"mounts", look, plan};
+const struct kmln_setting kmln_set_mounts = {.name = "mounts", .look = look, .plan = plan};

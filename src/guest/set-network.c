@@ -11,13 +11,15 @@
 #define UDEV_RULES "/etc/udev/rules.d/70-kmln-net.rules"
 #define NETWORKD "/systemd/systemd-networkd"
 
-static const char *const looked_at[] = {"/etc/netplan", "/usr/sbin/netplan",
-	"/etc/network/interfaces", "/etc/sysconfig/network-scripts", "/usr/lib" NETWORKD,
-	"/lib" NETWORKD, "/usr/lib/systemd/network", "/lib/systemd/network",
+static const char *const looked_at[] = {"/etc/netplan", "/etc/network/interfaces",
+	"/etc/sysconfig/network-scripts", "/usr/lib/systemd/network", "/lib/systemd/network",
 	"/etc/NetworkManager/system-connections/x", "/etc/systemd/network/x", UDEV_RULES,
 	"/usr/lib/systemd/system/systemd-networkd.service",
 	"/lib/systemd/system/systemd-networkd.service", "/etc/netplan/90-kmln.yaml",
 	"/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"};
+
+static const char *const programs[] = {
+	"/usr/sbin/netplan", "/usr/lib" NETWORKD, "/lib" NETWORKD, NULL};
 
 /* Files of which each interface has its own. */
 static const char *const forms[] = {"/etc/systemd/network/05-kmln-%s.link",
@@ -177,4 +179,5 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r < 0 ? r : pin_names(set, err);
 }
 
-const struct kmln_setting kmln_set_network = {"network", look, plan};
+const struct kmln_setting kmln_set_network = {
+	.name = "network", .look = look, .plan = plan, .programs = programs};

@@ -68,4 +68,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r;
 }
 
-const struct kmln_setting kmln_set_packages = {"packages", look, plan};
+const struct kmln_setting kmln_set_packages = {.name = "packages", .look = look, .plan = plan};

@@ -44,4 +44,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return kmln_set_block(set, RESOLV, "nameservers", &body, true, WHY, err);
 }
 
-const struct kmln_setting kmln_set_resolver = {"resolver", look, plan};
+const struct kmln_setting kmln_set_resolver = {.name = "resolver", .look = look, .plan = plan};

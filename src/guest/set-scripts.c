@@ -278,4 +278,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r < 0 ? r : run_them(set, wanted, err);
 }
 
-const struct kmln_setting kmln_set_scripts = {"scripts", look, plan};
+const struct kmln_setting kmln_set_scripts = {.name = "scripts", .look = look, .plan = plan};

@@ -61,4 +61,4 @@ static int plan(struct kmln_set *set, struct kmln_error *err)
 	return r;
 }
 
-const struct kmln_setting kmln_set_swap_file = {"swap", look, plan};
+const struct kmln_setting kmln_set_swap_file = {.name = "swap", .look = look, .plan = plan};

@@ -200,16 +200,19 @@ void kmln_account_add(struct kmln_buf *text, const char *line)
 void kmln_account_numbers(const struct kmln_buf *text, unsigned field, unsigned char *used,
 	uint32_t first, uint32_t last)
 {
-	size_t start, length;
-
-	for (size_t at = 0; at < text->size; at += line_length(text, at)) {
+	for (const char *at = text->size ? text->data : ""; *at; at += *at == '\n') {
 		unsigned long number;
+		unsigned left = field;
 
-		if (!field_at(text, at, field, &start, &length) || !length)
-			continue;
-		number = strtoul(text->data + start, NULL, 10);
-		if (number >= first && number <= last)
-			used[number - first] = 1;
+		while (left && *at && *at != '\n')
+			left -= *at++ == ':';
+		/* an empty one is none; its terminator is the end of the text */
+		if (!left && !strchr(":\n", *at)) {
+			number = strtoul(at, NULL, 10);
+			if (number >= first && number <= last)
+				used[number - first] = 1;
+		}
+		at = strchrnul(at, '\n');
 	}
 }
 

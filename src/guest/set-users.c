@@ -24,6 +24,8 @@ static const struct {
 } files[] = {
 	{"/etc/passwd", 0644}, {"/etc/group", 0644}, {"/etc/shadow", 0640}, {"/etc/gshadow", 0640}};
 
+static const char *const programs[] = {"/bin/bash", NULL};
+
 /* The texts of one plan; shadow and gshadow are NULL where the guest does without. */
 struct accounts {
 	struct kmln_set *set;
@@ -55,7 +57,6 @@ static void look(const struct kmln_set *set, struct kmln_strv *paths)
 {
 	for (size_t i = 0; i < KMLN_COUNT(files); i++)
 		kmln_set_look(paths, files[i].path);
-	kmln_set_look(paths, "/bin/bash");
 	for (size_t i = 0; i < set->settings->user_count; i++)
 		kmln_set_look(paths, wanted_home(set, &set->settings->users[i]));
 }
@@ -283,7 +284,7 @@ static int add_user(struct accounts *a, const struct kmln_set_user *user, struct
 	struct kmln_pool *pool = a->set->pool;
 	const char *home = wanted_home(a->set, user), *gid, *hash;
 	uint32_t uid = user->has_uid ? user->uid : free_id(a);
-	const char *shell = kmln_set_there(a->set, "/bin/bash") ? "/bin/bash" : "/bin/sh";
+	const char *shell = kmln_set_there(a->set, programs[0]) ? programs[0] : "/bin/sh";
 	int r;
 
 	if (user->has_uid && kmln_account_has_number(a->passwd, PASSWD_UID, uid))
@@ -448,4 +449,5 @@ const char *kmln_set_user_home_now(const struct kmln_set *set, const char *user)
 	return home && kmln_set_is_path(home) ? home : NULL;
 }
 
-const struct kmln_setting kmln_set_users = {"users", look, plan};
+const struct kmln_setting kmln_set_users = {
+	.name = "users", .look = look, .plan = plan, .programs = programs};

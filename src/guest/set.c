@@ -115,11 +115,16 @@ const char *kmln_set_sum(struct kmln_pool *pool, const char *data, size_t size)
 
 static void print_word(struct kmln_buf *out, const char *word)
 {
-	for (; *word; word++)
-		if (iscntrl((unsigned char)*word) || *word == '\\')
-			kmln_buf_printf(out, "\\%03o", (unsigned char)*word);
-		else
-			kmln_buf_add(out, word, 1);
+	while (*word) {
+		size_t plain = 0;
+
+		while (word[plain] && !iscntrl((unsigned char)word[plain]) && word[plain] != '\\')
+			plain++;
+		kmln_buf_add(out, word, plain);
+		word += plain;
+		if (*word)
+			kmln_buf_printf(out, "\\%03o", (unsigned char)*word++);
+	}
 }
 
 static bool is_octal(const char *digits)

@@ -68,6 +68,8 @@ struct kmln_setting {
 	/* Adds paths whose content the plan depends on; called again once these are known. */
 	void (*look)(const struct kmln_set *set, struct kmln_strv *paths);
 	int (*plan)(struct kmln_set *set, struct kmln_error *err);
+	/* Of which it only asks whether they are there: what is in them is not read. NULL-ended. */
+	const char *const *programs;
 };
 
 extern const struct kmln_setting kmln_set_hostname, kmln_set_hosts, kmln_set_resolver,

@@ -42,7 +42,7 @@ void kmln_settings_inspect(
 {
 	KMLN_POOL struct kmln_pool *pool = kmln_pool_new();
 	struct kmln_set set = {.facts = facts, .settings = settings, .pool = pool};
-	KMLN_STRV struct kmln_strv paths = {0};
+	KMLN_STRV struct kmln_strv paths = {0}, programs = {0};
 	size_t known;
 
 	/* what one file says may lead to the next; no kind needs more than three */
@@ -56,6 +56,10 @@ void kmln_settings_inspect(
 		kmln_inspect_paths(tree, facts, &paths);
 	} while (paths.count > known);
 	kmln_inspect_sums(tree, facts, &paths);
+	for (size_t i = 0; i < KMLN_COUNT(kinds); i++)
+		for (const char *const *p = kinds[i]->programs; p && *p; p++)
+			kmln_set_look(&programs, *p);
+	kmln_inspect_paths(tree, facts, &programs);
 	if (settings->user_count)
 		kmln_inspect_skeleton(tree, facts);
 }

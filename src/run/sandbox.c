@@ -3,6 +3,7 @@
  * enter.c. */
 #include "run/sandbox.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,11 +18,12 @@
 
 static const char *const devices[] = {
 	"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
-static const char *const access_words[KMLN_ACCESS_KINDS] = {
-	[KMLN_ACCESS_READ] = "read",
-	[KMLN_ACCESS_RUN] = "run",
-	[KMLN_ACCESS_WRITE] = "write",
-	[KMLN_ACCESS_DEVICE] = "device",
+/* As _confine takes them. */
+static const char *const access_options[KMLN_ACCESS_KINDS] = {
+	[KMLN_ACCESS_READ] = "--read",
+	[KMLN_ACCESS_RUN] = "--run",
+	[KMLN_ACCESS_WRITE] = "--write",
+	[KMLN_ACCESS_DEVICE] = "--device",
 };
 
 int kmln_sandbox_lack(const char *cause, struct kmln_error *err)
@@ -111,39 +113,64 @@ void kmln_sandbox_share_as_is(
 	share->access = access;
 }
 
-/* Links are made in the order of the mounts, and mount points before the folder above is closed. */
-static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
+/* An argument vector that is being made. What it names is somebody's who outlives it. */
+struct words {
+	struct kmln_pool *pool;
+	const char **items;
+	size_t count;
+};
+
+static void add(struct words *words, const char *word)
 {
-	kmln_strv_adds(argv, s->bwrap, "--unshare-user", "--disable-userns", "--unshare-pid",
-		"--unshare-ipc", "--unshare-uts", s->host_network ? "--share-net" : "--unshare-net",
+	const char **item =
+		kmln_pool_append(words->pool, &words->items, &words->count, sizeof(*words->items));
+
+	*item = word;
+}
+
+/* Up to a NULL. */
+__attribute__((sentinel)) static void adds(struct words *words, ...)
+{
+	va_list args;
+
+	va_start(args, words);
+	for (const char *word; (word = va_arg(args, const char *));)
+		add(words, word);
+	va_end(args);
+}
+
+/* Links are made in the order of the mounts, and mount points before the folder above is closed. */
+static void add_namespaces(const struct kmln_sandbox *s, struct words *argv)
+{
+	adds(argv, s->bwrap, "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc",
+		"--unshare-uts", s->host_network ? "--share-net" : "--unshare-net",
 		"--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
 		"--hostname", "kmln", "--ro-bind", "/usr", "/usr", NULL);
 	for (size_t i = 0; i < s->folder_count; i++) {
 		const struct kmln_root_folder *f = &s->folders[i];
 
 		if (f->target)
-			kmln_strv_adds(argv, "--symlink", f->target, f->path, NULL);
+			adds(argv, "--symlink", f->target, f->path, NULL);
 		else
-			kmln_strv_adds(argv, "--ro-bind", f->path, f->path, NULL);
+			adds(argv, "--ro-bind", f->path, f->path, NULL);
 	}
 	if (s->ld_cache)
-		kmln_strv_adds(argv, "--ro-bind", "/etc/ld.so.cache", "/etc/ld.so.cache", NULL);
-	kmln_strv_adds(argv, "--proc", "/proc", "--tmpfs", "/dev", NULL);
+		adds(argv, "--ro-bind", "/etc/ld.so.cache", "/etc/ld.so.cache", NULL);
+	adds(argv, "--proc", "/proc", "--tmpfs", "/dev", NULL);
 	if (s->owns_devices)
-		kmln_strv_adds(argv, "--symlink", NULL_FILE, "/dev/null", NULL);
+		adds(argv, "--symlink", NULL_FILE, "/dev/null", NULL);
 	else
-		kmln_strv_adds(argv, "--dev-bind", "/dev/null", "/dev/null", NULL);
+		adds(argv, "--dev-bind", "/dev/null", "/dev/null", NULL);
 	for (const char *const *d = devices; *d; d++)
-		kmln_strv_adds(argv, "--dev-bind", *d, *d, NULL);
+		adds(argv, "--dev-bind", *d, *d, NULL);
 	/* what a guest stores there is the host's memory */
-	kmln_strv_adds(argv, "--size", NULL);
-	kmln_strv_printf(argv, "%llu", (unsigned long long)s->shm);
-	kmln_strv_adds(argv, "--tmpfs", KMLN_SANDBOX_SHM, "--size", "16777216", "--tmpfs", "/tmp",
-		"--bind", ".", INSIDE "/run", "--ro-bind", s->self, INSIDE_SELF, NULL);
+	adds(argv, "--size", kmln_pool_printf(argv->pool, "%llu", (unsigned long long)s->shm),
+		"--tmpfs", KMLN_SANDBOX_SHM, "--size", "16777216", "--tmpfs", "/tmp", "--bind", ".",
+		INSIDE "/run", "--ro-bind", s->self, INSIDE_SELF, NULL);
 	for (size_t i = 0; i < s->share_count; i++) {
 		const struct kmln_share *share = &s->shares[i];
 
-		kmln_strv_adds(argv,
+		adds(argv,
 			share->access == KMLN_ACCESS_DEVICE  ? "--dev-bind"
 			: share->access == KMLN_ACCESS_WRITE ? "--bind"
 							     : "--ro-bind",
@@ -155,41 +182,39 @@ static void add_namespaces(const struct kmln_sandbox *s, struct kmln_strv *argv)
 	 * and there an empty file stands for /dev/null, without which QEMU takes no locks.
 	 */
 	for (const char *const *d = devices; s->owns_devices && *d; d++)
-		kmln_strv_adds(argv, "--remount-ro", *d, NULL);
-	kmln_strv_adds(argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", INSIDE "/run",
-		"--", INSIDE_SELF, NULL);
+		adds(argv, "--remount-ro", *d, NULL);
+	adds(argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", INSIDE "/run", "--",
+		INSIDE_SELF, NULL);
 }
 
-static void add_rules(const struct kmln_sandbox *s, struct kmln_strv *argv)
+static void add_rules(const struct kmln_sandbox *s, struct words *argv)
 {
 	if (s->host_network)
-		kmln_strv_add(argv, KMLN_SANDBOX_NETWORK);
+		add(argv, KMLN_SANDBOX_NETWORK);
 	if (s->channels) {
-		kmln_strv_add(argv, KMLN_SANDBOX_CHANNELS);
-		kmln_strv_printf(argv, "%u", s->channels);
+		adds(argv, KMLN_SANDBOX_CHANNELS, kmln_pool_printf(argv->pool, "%u", s->channels),
+			NULL);
 	}
-	kmln_strv_adds(argv, "--run", "/usr", NULL);
+	adds(argv, "--run", "/usr", NULL);
 	for (size_t i = 0; i < s->folder_count; i++)
 		if (!s->folders[i].target)
-			kmln_strv_adds(argv, "--run", s->folders[i].path, NULL);
+			adds(argv, "--run", s->folders[i].path, NULL);
 	if (s->ld_cache)
-		kmln_strv_adds(argv, "--read", "/etc/ld.so.cache", NULL);
-	kmln_strv_adds(argv, "--read", "/proc", NULL);
+		adds(argv, "--read", "/etc/ld.so.cache", NULL);
+	adds(argv, "--read", "/proc", NULL);
 	if (s->confined && s->owns_devices)
-		kmln_strv_adds(argv, "--new", NULL_FILE, NULL);
+		adds(argv, "--new", NULL_FILE, NULL);
 	else
-		kmln_strv_adds(argv, "--write", "/dev/null", NULL);
+		adds(argv, "--write", "/dev/null", NULL);
 	for (const char *const *d = devices; *d; d++)
-		kmln_strv_adds(argv, "--read", *d, NULL);
+		adds(argv, "--read", *d, NULL);
 	/* without the first wall these two would be the host's own */
 	if (s->confined)
-		kmln_strv_adds(argv, "--write", KMLN_SANDBOX_SHM, "--write", "/tmp", NULL);
-	kmln_strv_adds(argv, "--write", kmln_sandbox_run(s), NULL);
-	for (size_t i = 0; i < s->share_count; i++) {
-		kmln_strv_printf(argv, "--%s", access_words[s->shares[i].access]);
-		kmln_strv_add(argv, s->shares[i].inside);
-	}
-	kmln_strv_add(argv, "--");
+		adds(argv, "--write", KMLN_SANDBOX_SHM, "--write", "/tmp", NULL);
+	adds(argv, "--write", kmln_sandbox_run(s), NULL);
+	for (size_t i = 0; i < s->share_count; i++)
+		adds(argv, access_options[s->shares[i].access], s->shares[i].inside, NULL);
+	add(argv, "--");
 }
 
 /* What people are told of it, one line a fact. */
@@ -209,8 +234,9 @@ static const char *const *describe(const struct kmln_sandbox *s, struct kmln_act
 	kmln_strv_printf(
 		&lines, "write %s: a private folder, removed at the end", kmln_sandbox_run(s));
 	for (size_t i = 0; i < s->share_count; i++)
-		kmln_strv_printf(&lines, "%s %s: %s", access_words[s->shares[i].access],
-			s->shares[i].inside, s->shares[i].host);
+		kmln_strv_printf(&lines, "%s %s: %s",
+			access_options[s->shares[i].access] + strlen("--"), s->shares[i].inside,
+			s->shares[i].host);
 	return kmln_actions_words(actions, &lines);
 }
 
@@ -234,22 +260,26 @@ static void add_links(
 void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_strv *program,
 	const char *tmpdir, struct kmln_actions *actions, struct kmln_spawn *spawn)
 {
-	KMLN_STRV struct kmln_strv argv = {0}, env = {0};
+	struct kmln_pool *pool = actions->pool;
+	struct words argv = {pool, NULL, 0}, env = {pool, NULL, 0};
 
 	if (sandbox->confined)
 		add_namespaces(sandbox, &argv);
 	else
-		kmln_strv_add(&argv, sandbox->self);
-	kmln_strv_add(&argv, "_confine");
+		add(&argv, sandbox->self);
+	add(&argv, "_confine");
 	add_rules(sandbox, &argv);
-	for (size_t i = 0; i < program->count; i++)
-		kmln_strv_add(&argv, program->items[i]);
-	kmln_strv_adds(&env, "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C", NULL);
-	kmln_strv_printf(&env, "HOME=%s", kmln_sandbox_run(sandbox));
-	kmln_strv_printf(&env, "TMPDIR=%s", tmpdir ? tmpdir : kmln_sandbox_run(sandbox));
+	for (const char *const *word = kmln_actions_words(actions, program); *word; word++)
+		add(&argv, *word);
+	add(&argv, NULL);
+	adds(&env, "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C",
+		kmln_pool_printf(pool, "HOME=%s", kmln_sandbox_run(sandbox)),
+		kmln_pool_printf(pool, "TMPDIR=%s", tmpdir ? tmpdir : kmln_sandbox_run(sandbox)),
+		NULL);
+	add(&env, NULL);
 	*spawn = (struct kmln_spawn){
-		.argv = kmln_actions_words(actions, &argv),
-		.env = kmln_actions_words(actions, &env),
+		.argv = argv.items,
+		.env = env.items,
 		.sandbox = describe(sandbox, actions),
 		.confined = sandbox->confined,
 		.channels = sandbox->channels,

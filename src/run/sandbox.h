@@ -73,7 +73,8 @@ void kmln_sandbox_share_as_is(
 
 /*
  * Makes the spawn of `program` (an argument vector with an absolute argv[0]) behind these walls, in
- * the pool of the actions. `tmpdir` is its TMPDIR; NULL: the private folder.
+ * the pool of the actions. `tmpdir` is its TMPDIR; NULL: the private folder. What the walls were
+ * told to share is named, not copied: their pool must live as long as the actions.
  */
 void kmln_sandbox_spawn(const struct kmln_sandbox *sandbox, const struct kmln_strv *program,
 	const char *tmpdir, struct kmln_actions *actions, struct kmln_spawn *spawn);
