@@ -72,6 +72,15 @@ static int fill(int to, const struct kmln_json *request, uint64_t *size, struct 
 	return r < 0 ? r : check_size(request, *size, err);
 }
 
+/* Beside the path, where only this process writes: what is there was left by a power cut. */
+static int name_half(const char *path, struct kmln_error *err)
+{
+	if (snprintf(half, sizeof(half), "%s.kmln-%d", path, (int)getpid()) >= (int)sizeof(half))
+		return kmln_fail(err, ENAMETOOLONG, "%s", path);
+	unlink(half);
+	return 0;
+}
+
 static int put_file(
 	const char *path, const struct kmln_json *request, uint64_t *size, struct kmln_error *err)
 {
@@ -82,8 +91,9 @@ static int put_file(
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return kmln_fail(
 			err, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "%s: it is no file", path);
-	if (snprintf(half, sizeof(half), "%s.kmln-%d", path, (int)getpid()) >= (int)sizeof(half))
-		return kmln_fail(err, ENAMETOOLONG, "%s", path);
+	r = name_half(path, err);
+	if (r < 0)
+		return r;
 	signal(SIGTERM, give_up);
 	signal(SIGHUP, give_up);
 	KMLN_FD int fd = open(half, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -126,8 +136,8 @@ static int put_link(const char *path, const struct kmln_json *request, struct km
 		target = bytes.data;
 	if (!target || !*target)
 		return kmln_fail(err, EINVAL, "the request names no target");
-	if (snprintf(half, sizeof(half), "%s.kmln-%d", path, (int)getpid()) >= (int)sizeof(half))
-		return kmln_fail(err, ENAMETOOLONG, "%s", path);
+	if (name_half(path, err) < 0)
+		return -err->code;
 	if (symlink(target, half) < 0)
 		return kmln_fail_sys(err, errno, "%s", path);
 	if (lchown(half, owner.uid, owner.gid) < 0 || rename(half, path) < 0) {

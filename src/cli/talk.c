@@ -352,11 +352,15 @@ int kmln_talk(struct kmln_talk *talk, enum kmln_talk_end *end, struct kmln_error
 		hear(&loop, i);
 	while (r == 0 && !loop.over && prepare(&loop))
 		r = turn(&loop, err);
-	/* what has come is shown, whatever ended it */
-	while (r == 0 && waiting(&loop) && loop.end != KMLN_TALK_ENOUGH)
-		for (int i = 0; r == 0 && i < 2; i++)
-			r = write_piece(&loop, i, err);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	/* what has come is shown, whatever ended it */
+	while (r == 0 && waiting(&loop) && loop.end != KMLN_TALK_ENOUGH) {
+		prepare(&loop);
+		poll(&loop.fds[OUTPUT], 2, -1);
+		for (int i = 0; r == 0 && i < 2; i++)
+			if (loop.fds[OUTPUT + i].revents)
+				r = write_piece(&loop, i, err);
+	}
 	*end = loop.end;
 	return r;
 }

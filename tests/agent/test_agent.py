@@ -80,6 +80,11 @@ def check_files(agent, size=MIB + 77):
     stream.abandon()
     settle(agent, ["sh", "-c", "ls /root/file.* 2>/dev/null | wc -l"], "0")
     assert agent.run(["sha256sum", "/root/file"]).out.split()[0].decode() == hashlib.sha256(content).hexdigest()
+    # halves of a time before the power was cut, by workers with the numbers that come next
+    agent.run(["sh", "-c", "i=1; while [ $i -le 40 ]; do echo old >/root/cut.kmln-$(($$ + i)); i=$((i + 1)); done"])
+    agent.put_file("/root/cut", b"new")
+    assert agent.get("/root/cut")[0] == b"new"
+    assert agent.run(["sh", "-c", "ls /root/cut.* | wc -l; rm /root/cut.*"]).out.strip() == b"39"
     agent.put_file("/root/empty", b"")
     assert agent.get("/root/empty")[0] == b""
     for do, words, code in (("get", {"path": "/none"}, "ENOENT"), ("get", {"path": "/etc"}, "EISDIR"),
