@@ -100,6 +100,8 @@ int kmln_alive_open(struct kmln_alive *alive, const struct kmln_which *which,
 	r = find_name(alive, which, &name, err);
 	if (r == 0)
 		r = kmln_store_init(&alive->store, alive->pool, name, err);
+	if (r == 0 && !which->project)
+		r = kmln_project_own(&alive->store, alive->loaded.folder, err);
 	if (r < 0)
 		return r;
 	r = -KMLN_ENO;

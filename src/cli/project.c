@@ -223,6 +223,33 @@ static int load_built(struct kmln_loaded *loaded, const char *project, struct km
 	return r < 0 ? r : accept(loaded, err);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+int kmln_project_own(const struct kmln_store *store, const char *folder, struct kmln_error *err)
+{
+	KMLN_FREE char *file = NULL;
+	struct kmln_error ignored;
+	struct kmln_origin origin;
+
+	if (kmln_origin_read(store, &origin, &ignored) <= 0 ||
+		same_folder(*folder ? folder : ".", origin.folder))
+		return 0;
+	file = kmln_printf("%s%s", origin.folder, strrchr(origin.file, '/') + 1);
+	/* a folder that was moved has taken it along */
+	if (access(file, F_OK) < 0)
+		return 0;
+	return kmln_fail(err, KMLN_EINVALID,
+		"project %s was built from %s: call this one by another name "
+		"(global { project NAME }), or end that one first (kmln remove -p %s)",
+		store->project, file, store->project);
+}
+
 int kmln_project_choose(struct kmln_loaded *loaded, const char *file, const char *project,
 	const char *argument, bool allow_include, struct kmln_error *err)
 {
@@ -237,5 +264,6 @@ int kmln_project_choose(struct kmln_loaded *loaded, const char *file, const char
 	r = kmln_project_load_valid(loaded, file, argument, allow_include, true, err);
 	if (r < 0)
 		return r;
-	return kmln_store_init(&loaded->store, loaded->pool, loaded->model->project, err);
+	r = kmln_store_init(&loaded->store, loaded->pool, loaded->model->project, err);
+	return r < 0 ? r : kmln_project_own(&loaded->store, loaded->folder, err);
 }

@@ -318,6 +318,25 @@ def test_odd_folders(home, name):
     assert not found.out
 
 
+def test_copied_folder(home):
+    """Two labs of one name would share disks: the second is told where the first is."""
+    text = "global { project p }\nhost a { platform uml }\n"
+    first = home.write(text)
+    home.kmln("build", first, expect=0)
+    before = home.disk().read_bytes()
+    copied = home.folder / "copied"
+    copied.mkdir()
+    (copied / "p.kmln").write_text(text + "host b { platform uml }\n")
+    for words in (["build"], ["up"], ["up", "-n"], ["status"], ["down"], ["exec", "a", "--", "true"]):
+        run = home.kmln(*words, cwd=copied, expect=125 if words[0] == "exec" else 3)
+        assert f"kmln: project p was built from {first}: call this one by another name" in run.err, words
+    assert home.disk().read_bytes() == before and not home.disk("b").exists()
+    # one that was moved is the same lab
+    first.unlink()
+    home.kmln("build", cwd=copied, expect=0)
+    assert home.disk().read_bytes() == before and home.disk("b").exists()
+
+
 def test_secrets(home, ordinary_user):
     """What a project knows is its user's own, also while it is made."""
     home.build('global { project p }\nhost a { root_passwd "top secret" }\n')
