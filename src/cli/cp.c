@@ -130,12 +130,17 @@ static int find_target(struct job *job, bool *inside, struct kmln_error *err)
 	r = open_guest(job, job->to.host, &job->target, err);
 	if (r == 0)
 		r = kmln_guest_stat(&job->target, job->to.path, &there, err);
+	/* no name: there is no such host, which has been said */
 	if (r < 0)
-		return r == -KMLN_ENO ? r : kmln_reach_explain(&job->reach, job->target.name, err);
+		return r == -KMLN_ENO || !job->target.name
+			       ? r
+			       : kmln_reach_explain(&job->reach, job->target.name, err);
 	*inside = r > 0 && there.kind == KMLN_GUEST_FOLDER;
 	if (!*inside &&
 		(job->count > 1 || (kmln_ends(job->to.path, "/") && !job->options->recursive)))
-		return no_folder(job->to.path, err);
+		return no_folder(
+			kmln_pool_printf(job->reach.pool, "%s:%s", job->target.name, job->to.path),
+			err);
 	job->cp.to.guest = &job->target;
 	job->cp.to.path = job->to.path;
 	return 0;
