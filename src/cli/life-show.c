@@ -94,16 +94,22 @@ static void show_console(const struct kmln_life *life, const struct kmln_life_no
 	char *rest, *line;
 	char bytes[CONSOLE_BYTES];
 	struct stat st;
+	off_t from;
 	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return;
-	n = pread(fd, bytes, sizeof(bytes),
-		st.st_size > (off_t)sizeof(bytes) ? st.st_size - (off_t)sizeof(bytes) : 0);
-	if (n <= 0)
-		return;
-	kmln_console_add(&console, bytes, (size_t)n);
+	from = st.st_size > (off_t)sizeof(bytes) ? st.st_size - (off_t)sizeof(bytes) : 0;
+	/* a log that was full has been begun anew */
+	if (from < node->log_before && node->log_before <= st.st_size)
+		from = node->log_before;
+	n = pread(fd, bytes, sizeof(bytes), from);
+	if (n > 0)
+		kmln_console_add(&console, bytes, (size_t)n);
 	kmln_console_tail(&console, CONSOLE_LINES, &tail);
+	if (!tail.size && node->role == KMLN_ROLE_HOST && node->started)
+		fprintf(stderr, "kmln: its console said nothing: `memory` may be too little for "
+				"its kernel\n");
 	if (!tail.size)
 		return;
 	fprintf(stderr, "kmln: its console said last:\n");

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,7 +84,10 @@ static void launch(struct run *run, struct flight *f)
 	const struct kmln_child child = {
 		.argv = argv, .folder = run->life->store->folder, .own_group = true};
 	struct kmln_error err;
+	struct stat st;
 
+	if (stat(kmln_store_log(run->life->store, f->node->node), &st) == 0)
+		f->node->log_before = st.st_size;
 	if (access(f->node->script, X_OK) < 0) {
 		settle(run, f, KMLN_OUTCOME_FAILED, KMLN_ENO, "it is not built");
 		return;

@@ -10,6 +10,8 @@
 #ifndef KMLN_CLUSTER_LIFE_H
 #define KMLN_CLUSTER_LIFE_H
 
+#include <sys/types.h>
+
 #include "cluster/store.h"
 #include "project/model.h"
 #include "text/json.h"
@@ -38,7 +40,8 @@ struct kmln_life_node {
 	bool known; /* the model has it; else it is only found running, or has run */
 	bool wanted; /* the command is about it */
 	bool started; /* by this command: its script was executed */
-	bool ran; /* and its program ran: its log is of this time */
+	bool ran; /* and its program ran: its log is of this time, but for what it had before */
+	off_t log_before; /* bytes of that */
 	enum kmln_outcome outcome;
 	int code; /* FAILED: of its cause */
 	const char *why; /* where it is not as wanted: for people */

@@ -176,6 +176,17 @@ host b { superclass s }
     assert lab.states()["b"] == "ready"
 
 
+def test_one_that_says_nothing(lab):
+    """In too little memory QEMU's guest ends without a word: those of an earlier start are not shown for it."""
+    lab.write(HOSTS + "host a { superclass s }\n")
+    lab.kmln("up")
+    lab.kmln("stop", "a")
+    assert "System halted" in lab.kmln("logs", "a").out
+    lab.write(HOSTS + "host a { superclass s; platform qemu }\n")
+    result = lab.kmln("up", expect=1)
+    assert "its console said nothing: `memory` may be too little" in result.err and "halted" not in result.err
+
+
 def test_hooks(lab):
     def lines(text):
         return text.replace("LOG", str(lab.home.folder / "log"))
