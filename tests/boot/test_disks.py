@@ -174,7 +174,8 @@ def test_debian_mounts_it(kmln, guest, tmp_path):
     fstab = images.tool("debugfs", "e2fsprogs", "-R", "cat /etc/fstab", image).decode()
     images.put(image, "/etc/fstab", f"{fstab}LABEL=letters /srv ext4 defaults 0 2\n")
     guests.patient(image)
-    kmln("boot", "--on", "uml", image, "--disk", home, "--timeout", "300", "--until", "login: $", "--send", "root",
-         "--until", "Password: $", "--send", guests.ROOT_PASSWORD, "--until", ":~# $", "--send",
-         "stty -echo; PS1='ready> '", "--until", "^ready> $", "--send", "cat /srv/letter", "--until", "^dear diary",
+    kmln("boot", "--on", "uml", image, "--disk", home, "--timeout", "300", "--until", "login: ", "--send", "root",
+         "--until", "Password: ", "--send", guests.ROOT_PASSWORD, "--until", ":~# ", "--send",
+         "stty -echo; dmesg -n 1; PS1='ready> '", "--until", "^ready> $", "--send", "cat /srv/letter",
+         "--until", "^dear diary",
          timeout=350, expect=0)

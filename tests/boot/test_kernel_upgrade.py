@@ -17,8 +17,8 @@ FIRST = images.MIB
 
 
 def at_prompt():
-    return ["--until", "login: $", "--send", "root", "--until", "Password: $", "--send", guests.ROOT_PASSWORD,
-            "--until", ":~# $", "--send", "stty -echo; PS1='ready> '", "--until", "^ready> $"]
+    return ["--until", "login: ", "--send", "root", "--until", "Password: ", "--send", guests.ROOT_PASSWORD,
+            "--until", ":~# ", "--send", "stty -echo; dmesg -n 1; PS1='ready> '", "--until", "^ready> $"]
 
 
 def say(*commands):

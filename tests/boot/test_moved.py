@@ -22,8 +22,8 @@ INSTALL = (
 
 
 def login(password=guests.ROOT_PASSWORD):
-    return ["--until", "login: $", "--send", "root", "--until", "Password: $", "--send", password,
-            "--until", ":~# $", "--send", "stty -echo; PS1='ready> '", "--until", "^ready> $"]
+    return ["--until", "login: ", "--send", "root", "--until", "Password: ", "--send", password,
+            "--until", ":~# ", "--send", "stty -echo; dmesg -n 1; PS1='ready> '", "--until", "^ready> $"]
 
 
 def typed(*lines):

@@ -10,8 +10,8 @@ import runner
 
 pytestmark = [pytest.mark.boot, pytest.mark.slow, pytest.mark.network]
 
-LOGIN = ["--until", "login: $", "--send", "root", "--until", "Password: $", "--send", guests.ROOT_PASSWORD,
-         "--until", ":~# $", "--send", "stty -echo; PS1='ready> ' exec sh", "--until", "^ready> $"]
+LOGIN = ["--until", "login: ", "--send", "root", "--until", "Password: ", "--send", guests.ROOT_PASSWORD,
+         "--until", ":~# ", "--send", "stty -echo; dmesg -n 1; PS1='ready> ' exec sh", "--until", "^ready> $"]
 
 
 def lives(kmln, image, platform, *words):

@@ -39,8 +39,8 @@ def test_busybox(kmln, guest, tmp_path):
     assert "Booting `Linux" in starts(disk, "qemu")
 
 
-LOGIN = ["--until", "login: $", "--send", "root", "--until", "Password: $", "--send", guests.ROOT_PASSWORD,
-         "--until", ":~# $", "--send", "stty -echo; PS1='ready> '", "--until", "^ready> $"]
+LOGIN = ["--until", "login: ", "--send", "root", "--until", "Password: ", "--send", guests.ROOT_PASSWORD,
+         "--until", ":~# ", "--send", "stty -echo; dmesg -n 1; PS1='ready> '", "--until", "^ready> $"]
 
 
 @pytest.mark.slow
