@@ -2,9 +2,11 @@
 /* Memory and processor time of a tree of processes; see usage.h. */
 #include "node/usage.h"
 
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -58,13 +60,20 @@ static uint64_t cpu_of(pid_t pid)
 	       (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-static void add(struct kmln_usage *usage, pid_t pid, int depth)
+/* A process that shares its parent's memory, as UML's threads do, has none of its own. */
+static bool shares_memory(pid_t parent, pid_t pid)
+{
+	return parent && syscall(SYS_kcmp, parent, pid, KCMP_VM, 0, 0) == 0;
+}
+
+static void add(struct kmln_usage *usage, pid_t parent, pid_t pid, int depth)
 {
 	KMLN_FREE char *children = kmln_printf("task/%d/children", (int)pid);
 	KMLN_BUF struct kmln_buf text = {0};
 	char *next, *at;
 
-	usage->memory += memory_of(pid);
+	if (!shares_memory(parent, pid))
+		usage->memory += memory_of(pid);
 	usage->cpu_ms += cpu_of(pid);
 	read_of(pid, children, &text);
 	for (at = text.data; depth < DEPTH; at = next) {
@@ -72,7 +81,7 @@ static void add(struct kmln_usage *usage, pid_t pid, int depth)
 
 		if (next == at)
 			return;
-		add(usage, (pid_t)child, depth + 1);
+		add(usage, pid, (pid_t)child, depth + 1);
 	}
 }
 
@@ -80,6 +89,6 @@ struct kmln_usage kmln_usage(void)
 {
 	struct kmln_usage usage = {0};
 
-	add(&usage, getpid(), 0);
+	add(&usage, 0, getpid(), 0);
 	return usage;
 }

@@ -106,6 +106,18 @@ def test_ready_by_socket(node, tmp_path):
     server.close()
 
 
+def test_shared_memory_counts_once(node, tmp_path):
+    """UML's threads are processes of their own that share all of their memory."""
+    program = tmp_path / "program.py"
+    program.write_text("import ctypes, time\nblock = bytearray(b'x') * 60_000_000\n"
+                       "CLONE_VM, CLONE_VFORK = 0x100, 0x4000\n"
+                       "ctypes.CDLL(None).syscall(56, CLONE_VM | CLONE_VFORK | 17, 0, 0, 0, 0)\n"
+                       "print('two', flush=True)\nwhile True:\n time.sleep(1)\n")
+    node.shell(f"exec /usr/bin/python3 {program}")
+    status = node.wait(lambda s: s["last_line"] == "two")
+    assert 60e6 < status["memory"] < 100e6
+
+
 def test_leaves_what_its_caller_has_open(node):
     """Who waits for the end of a pipe of theirs does not wait for the node's."""
     ours, theirs = os.pipe()
