@@ -33,10 +33,7 @@ static int find_name(struct kmln_alive *alive, const struct kmln_which *which, c
 			which->file);
 	if (which->project)
 		return 0;
-	r = kmln_project_load(loaded, which->file, NULL, true, false, err);
-	if (r == 0 && (!loaded->model || !*loaded->model->project))
-		return kmln_fail(err, KMLN_EINVALID,
-			"%s does not say the name of its project; -p PROJECT does", loaded->path);
+	r = kmln_project_load_named(loaded, which->file, true, err);
 	if (r == 0)
 		*name = kmln_pool_strdup(alive->pool, loaded->model->project);
 	return r;

@@ -203,6 +203,17 @@ int kmln_project_load_valid(struct kmln_loaded *loaded, const char *file, const 
 	return r < 0 ? r : accept(loaded, err);
 }
 
+int kmln_project_load_named(
+	struct kmln_loaded *loaded, const char *file, bool allow_include, struct kmln_error *err)
+{
+	int r = kmln_project_load(loaded, file, NULL, allow_include, false, err);
+
+	if (r == 0 && (!loaded->model || !*loaded->model->project))
+		return kmln_fail(err, KMLN_EINVALID,
+			"%s does not say the name of its project; -p PROJECT does", loaded->path);
+	return r;
+}
+
 static int load_built(struct kmln_loaded *loaded, const char *project, struct kmln_error *err)
 {
 	struct kmln_origin origin;

@@ -72,6 +72,10 @@ int kmln_project_load_valid(struct kmln_loaded *loaded, const char *file, const 
 int kmln_project_choose(struct kmln_loaded *loaded, const char *file, const char *project,
 	const char *argument, bool allow_include, struct kmln_error *err);
 
+/* For who wants its project's name, whatever else is wrong with it: KMLN_EINVALID without one. */
+int kmln_project_load_named(
+	struct kmln_loaded *loaded, const char *file, bool allow_include, struct kmln_error *err);
+
 /*
  * KMLN_EINVALID where a project of the store's name was built from another folder than `folder` (of
  * the file in hand; "" is this one), and has its file there still: two labs would share disks.

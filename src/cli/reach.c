@@ -28,7 +28,7 @@ int kmln_reach_open(struct kmln_reach *reach, const char *file, const char *proj
 		return kmln_fail(err, KMLN_EUSAGE, "-f and -p both name a project");
 	reach->pool = kmln_pool_new();
 	if (!project) {
-		r = kmln_project_load_valid(&loaded, file, NULL, allow_include, false, err);
+		r = kmln_project_load_named(&loaded, file, allow_include, err);
 		project = r == 0 ? loaded.model->project : NULL;
 	}
 	if (r == 0)

@@ -102,6 +102,18 @@ def test_exit_statuses_of_exec(net):
     machines.wait_for(lambda: net.run("exec", "a", "pidof", "sleep").status == 1, "its end")
 
 
+def test_file_with_mistakes(net):
+    """Only the name is taken from it: what runs can be reached while it is edited."""
+    file = net.home / "net.kmln"
+    file.write_text(PROJECT + "host broken { superclass nothing")
+    try:
+        for words in (["exec", "a", "--", "true"], ["logs", "a"], ["ssh-config", "a"]):
+            done = runner.run([runner.BUILD / "kmln", *words], cwd=net.home, env={"KMLN_HOME": net.home}, expect=0)
+            assert not done.err, words
+    finally:
+        file.write_text(PROJECT)
+
+
 def test_streams_are_bytes(net):
     """10 MB out of a guest, and enough into it that credit and windows matter, unchanged."""
     with open(net.home / "a.big", "wb") as file:
