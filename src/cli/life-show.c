@@ -107,7 +107,7 @@ static void show_console(const struct kmln_life *life, const struct kmln_life_no
 	if (n > 0)
 		kmln_console_add(&console, bytes, (size_t)n);
 	kmln_console_tail(&console, CONSOLE_LINES, &tail);
-	if (!tail.size && node->role == KMLN_ROLE_HOST && node->started)
+	if (!tail.size && node->role == KMLN_ROLE_HOST && node->ran)
 		fprintf(stderr, "kmln: its console said nothing: `memory` may be too little for "
 				"its kernel\n");
 	if (!tail.size)

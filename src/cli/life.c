@@ -98,7 +98,7 @@ int kmln_alive_open(struct kmln_alive *alive, const struct kmln_which *which,
 	if (r == 0)
 		r = kmln_store_init(&alive->store, alive->pool, name, err);
 	if (r == 0 && !which->project)
-		r = kmln_project_own(&alive->store, alive->loaded.folder, err);
+		r = kmln_project_own(&alive->store, &alive->loaded, err);
 	if (r < 0)
 		return r;
 	r = -KMLN_ENO;

@@ -234,7 +234,7 @@ static int load_built(struct kmln_loaded *loaded, const char *project, struct km
 	return r < 0 ? r : accept(loaded, err);
 }
 
-static bool same_folder(const char *a, const char *b)
+static bool are_one(const char *a, const char *b)
 {
 	struct stat one, other;
 
@@ -242,18 +242,19 @@ static bool same_folder(const char *a, const char *b)
 	       one.st_ino == other.st_ino;
 }
 
-int kmln_project_own(const struct kmln_store *store, const char *folder, struct kmln_error *err)
+int kmln_project_own(
+	const struct kmln_store *store, const struct kmln_loaded *loaded, struct kmln_error *err)
 {
+	const char *folder = *loaded->folder ? loaded->folder : ".";
 	KMLN_FREE char *file = NULL;
 	struct kmln_error ignored;
 	struct kmln_origin origin;
 
-	if (kmln_origin_read(store, &origin, &ignored) <= 0 ||
-		same_folder(*folder ? folder : ".", origin.folder))
+	if (kmln_origin_read(store, &origin, &ignored) <= 0 || are_one(folder, origin.folder))
 		return 0;
 	file = kmln_printf("%s%s", origin.folder, strrchr(origin.file, '/') + 1);
-	/* a folder that was moved has taken it along */
-	if (access(file, F_OK) < 0)
+	/* a folder that was moved has taken it along; a link may lead to it */
+	if (access(file, F_OK) < 0 || are_one(file, loaded->path))
 		return 0;
 	return kmln_fail(err, KMLN_EINVALID,
 		"project %s was built from %s: call this one by another name "
@@ -276,5 +277,5 @@ int kmln_project_choose(struct kmln_loaded *loaded, const char *file, const char
 	if (r < 0)
 		return r;
 	r = kmln_store_init(&loaded->store, loaded->pool, loaded->model->project, err);
-	return r < 0 ? r : kmln_project_own(&loaded->store, loaded->folder, err);
+	return r < 0 ? r : kmln_project_own(&loaded->store, loaded, err);
 }

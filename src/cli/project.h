@@ -77,10 +77,11 @@ int kmln_project_load_named(
 	struct kmln_loaded *loaded, const char *file, bool allow_include, struct kmln_error *err);
 
 /*
- * KMLN_EINVALID where a project of the store's name was built from another folder than `folder` (of
- * the file in hand; "" is this one), and has its file there still: two labs would share disks.
+ * KMLN_EINVALID where a project of the store's name was built from a file in another folder than
+ * the one in hand, and that is there still: two labs would share disks.
  */
-int kmln_project_own(const struct kmln_store *store, const char *folder, struct kmln_error *err);
+int kmln_project_own(
+	const struct kmln_store *store, const struct kmln_loaded *loaded, struct kmln_error *err);
 
 /* Shows the mistakes on stderr, in colour on a terminal unless NO_COLOR is set. */
 void kmln_project_complain(struct kmln_report *report);

@@ -34,7 +34,7 @@ int kmln_reach_open(struct kmln_reach *reach, const char *file, const char *proj
 	if (r == 0)
 		r = kmln_store_init(&reach->store, reach->pool, project, err);
 	if (r == 0 && loaded.model)
-		r = kmln_project_own(&reach->store, loaded.folder, err);
+		r = kmln_project_own(&reach->store, &loaded, err);
 	if (r == 0 && !kmln_store_exists(&reach->store))
 		r = kmln_fail(
 			err, KMLN_ENO, "project %s is not built here (kmln up does it)", project);

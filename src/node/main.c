@@ -186,8 +186,7 @@ static int open_streams(void)
 {
 	int fd;
 
-	if (close_range(3, ~0u, 0) < 0)
-		return -1;
+	close_range(3, ~0u, 0);
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd < 3);

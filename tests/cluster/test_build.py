@@ -331,7 +331,11 @@ def test_copied_folder(home):
         run = home.kmln(*words, cwd=copied, expect=125 if words[0] == "exec" else 3)
         assert f"kmln: project p was built from {first}: call this one by another name" in run.err, words
     assert home.disk().read_bytes() == before and not home.disk("b").exists()
+    # a link leads to the very file
+    (copied / "link.kmln").symlink_to(first)
+    home.kmln("build", "-f", copied / "link.kmln", expect=0)
     # one that was moved is the same lab
+    (copied / "link.kmln").unlink()
     first.unlink()
     home.kmln("build", cwd=copied, expect=0)
     assert home.disk().read_bytes() == before and home.disk("b").exists()
