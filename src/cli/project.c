@@ -250,9 +250,10 @@ int kmln_project_own(
 	struct kmln_error ignored;
 	struct kmln_origin origin;
 
-	if (kmln_origin_read(store, &origin, &ignored) <= 0 || are_one(folder, origin.folder))
+	if (kmln_origin_read(store, &origin, &ignored) <= 0 || !origin.source ||
+		are_one(folder, origin.folder))
 		return 0;
-	file = kmln_printf("%s%s", origin.folder, strrchr(origin.file, '/') + 1);
+	file = kmln_printf("%s%s", origin.folder, origin.source);
 	/* a folder that was moved has taken it along; a link may lead to it */
 	if (access(file, F_OK) < 0 || are_one(file, loaded->path))
 		return 0;

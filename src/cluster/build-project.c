@@ -125,11 +125,11 @@ static int write_source(const struct kmln_store *store, const struct kmln_source
 }
 
 /* Where relative paths begin, for whoever reads the copy from elsewhere. */
-static int write_origin(const struct kmln_store *store, const char *folder, const char *file,
-	struct kmln_error *err)
+static int write_origin(const struct kmln_store *store, const char *folder, const char *source,
+	const char *file, struct kmln_error *err)
 {
 	KMLN_FREE char *real = realpath(folder && *folder ? folder : ".", NULL);
-	struct kmln_origin origin = {.file = file};
+	struct kmln_origin origin = {.file = file, .source = source};
 
 	if (!real)
 		return kmln_fail_sys(err, errno, "%s", folder);
@@ -169,7 +169,7 @@ int kmln_copy_write(const struct kmln_cluster *cluster, const struct kmln_store 
 	}
 	if (r < 0)
 		return r;
-	return write_origin(store, folder,
+	return write_origin(store, folder, below(syntax, 0),
 		complete ? kmln_pool_printf(store->pool, "project/%s", below(syntax, 0))
 			 : "resolved.xml",
 		err);

@@ -291,6 +291,7 @@ int kmln_origin_read(
 			err, KMLN_EINVALID, "%s does not say which file", origin_path(store));
 	origin->file = kmln_pool_printf(store->pool, "%s/%s", store->folder, file);
 	origin->folder = kmln_pool_strdup(store->pool, folder);
+	origin->source = kmln_pool_strdup(store->pool, kmln_json_get(json, "source"));
 	return 1;
 }
 
@@ -371,6 +372,8 @@ int kmln_origin_write(
 
 	if (r == 0)
 		r = add_text(json, "folder", origin->folder, err);
+	if (r == 0)
+		r = add_text(json, "source", origin->source, err);
 	return r < 0 ? r : write_json(origin_path(store), json, false, err);
 }
 

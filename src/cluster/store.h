@@ -83,6 +83,7 @@ struct kmln_origin {
 	/* Where its file was: relative images and files are from there. Absolute, with a slash at
 	 * its end. */
 	const char *folder;
+	const char *source; /* that file's name in there; NULL: not known */
 };
 /* 1 where it is there, 0 where not; text is the store's pool's. */
 int kmln_origin_read(

@@ -331,6 +331,15 @@ def test_copied_folder(home):
         run = home.kmln(*words, cwd=copied, expect=125 if words[0] == "exec" else 3)
         assert f"kmln: project p was built from {first}: call this one by another name" in run.err, words
     assert home.disk().read_bytes() == before and not home.disk("b").exists()
+    # also where the first is read from what was made of it
+    outside = home.folder / "outside"
+    outside.mkdir()
+    (outside / "all.kmln").write_text("superclass s { memory 64M }\n")
+    (copied / "q.kmln").write_text("global { project q }\n#include ../outside/all.kmln\nhost a { platform uml }\n")
+    home.kmln("build", "--allow-include", "-f", copied / "q.kmln", expect=0)
+    (home.folder / "q.kmln").write_text("global { project q }\nhost a { platform uml }\n")
+    assert f"was built from {copied / 'q.kmln'}:" in home.kmln("up", "-f", home.folder / "q.kmln", expect=3).err
+    (copied / "q.kmln").unlink()
     # a link leads to the very file
     (copied / "link.kmln").symlink_to(first)
     home.kmln("build", "-f", copied / "link.kmln", expect=0)
